@@ -1,0 +1,62 @@
+# The commands of fluxbase_mcp_ext. `make help` lists them. The work is done by scripts/.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# One recipe at a time: they build in the same folders.
+.NOTPARALLEL:
+
+# Majors that `make test` runs pg_regress on; PG is the one for `make test-regress`.
+LANES ?= 18 16 15
+PG ?= 18
+
+.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-clients check fmt bench clean distclean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make run takes PORT=8080 PGPORT=54330 RUN_DIR=.run; the tests take LANES="18 16 15".'
+
+run: ## Demo on this machine: Postgres 18, extension, real data, listener. Ctrl-C stops it
+	@PORT='$(PORT)' PGPORT='$(PGPORT)' RUN_DIR='$(RUN_DIR)' exec scripts/run.sh
+
+reset: ## Remove the demo's cluster and its data (RUN_DIR)
+	@RUN_DIR='$(RUN_DIR)' scripts/reset.sh
+
+build: ## Build the listener, and the extension into the embedded Postgres (PG=18)
+	@scripts/build.sh tree $(PG)
+
+install: ## Build the extension for PG_CONFIG=/path/to/pg_config and install it there
+	@scripts/build.sh install '$(PG_CONFIG)'
+
+installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its own, after make install
+	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
+
+test: ## Every test there is
+	@scripts/test.sh check rust $(addprefix regress-,$(LANES)) e2e clients
+
+test-rust: ## Tests of the crates that need no Postgres, and of the listener
+	@scripts/test.sh rust
+
+test-regress: ## pg_regress on PG=18 (16, 15); TESTS="name …" for some, ACCEPT=1 to take the output over
+	@TESTS='$(TESTS)' ACCEPT='$(ACCEPT)' scripts/test.sh regress-$(PG)
+
+test-e2e: ## The client-side crate: real listener, real Postgres
+	@scripts/test.sh e2e
+
+test-clients: ## Real MCP clients
+	@scripts/test.sh clients
+
+check: ## cargo fmt and clippy
+	@scripts/test.sh check
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+
+bench: ## Benchmarks; writes docs/benchmarks.md
+	@scripts/build.sh bench
+
+clean: ## Remove what was built
+	@rm -rf target
+
+distclean: clean ## … and the downloads, the tools and the private Postgres trees (not the demo: make reset)
+	@rm -rf .cache

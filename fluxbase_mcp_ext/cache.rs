@@ -1,0 +1,84 @@
+//! What Postgres tells this backend to forget.
+//!
+//! Invariants: a cached description of a table, and a cached key, is used only as long as Postgres has sent no message that
+//! its source changed. Messages arrive before a new transaction reads anything, on standbys too. Callbacks only mark what is
+//! stale; they never allocate Postgres memory, never raise an error and never read a catalog.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+
+use pgrx::{pg_guard, pg_sys};
+
+thread_local! {
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+    static EVERYTHING: Cell<u64> = const { Cell::new(0) };
+    static RELATIONS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Most relations remembered one by one between two looks; beyond it everything counts as stale.
+const REMEMBERED: usize = 1024;
+
+/// What changed since the last look.
+pub enum Stale {
+    /// Nothing that could matter.
+    Nothing,
+    /// These relations, by oid.
+    Relations(Vec<u32>),
+    /// Possibly anything: roles, memberships, schemas, types.
+    Everything,
+}
+
+/// What became stale since the last call. There is one reader: [`crate::catalog::refresh`] hands it on to all caches.
+pub fn take_stale() -> Stale {
+    register();
+    let relations = RELATIONS.take();
+    if EVERYTHING.replace(0) > 0 {
+        Stale::Everything
+    } else if relations.is_empty() {
+        Stale::Nothing
+    } else {
+        Stale::Relations(relations)
+    }
+}
+
+/// Registers the callbacks, once for each backend: the library may have been loaded by the postmaster.
+fn register() {
+    if REGISTERED.replace(true) {
+        return;
+    }
+    EVERYTHING.set(1);
+    // SAFETY: the callbacks are static functions with the signatures that Postgres calls them by; they stay registered for
+    // the life of the backend.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
+        for cache in [
+            pg_sys::SysCacheIdentifier::AUTHOID,
+            pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE,
+            pg_sys::SysCacheIdentifier::NAMESPACEOID,
+            pg_sys::SysCacheIdentifier::TYPEOID,
+            pg_sys::SysCacheIdentifier::ENUMTYPOIDNAME,
+        ] {
+            pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(object_changed), pg_sys::Datum::from(0));
+        }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
+    if relation == pg_sys::InvalidOid {
+        EVERYTHING.set(1);
+        return;
+    }
+    RELATIONS.with_borrow_mut(|relations| {
+        if relations.len() < REMEMBERED {
+            relations.push(relation.to_u32());
+        } else {
+            EVERYTHING.set(1);
+        }
+    });
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn object_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
+    EVERYTHING.set(1);
+}

@@ -1,0 +1,289 @@
+//! What the current role may see of the database.
+//!
+//! Invariants:
+//! - Everything comes from queries that ask Postgres for the current role's privileges; a relation or column without one does
+//!   not exist here, neither in answers nor in hints.
+//! - Hidden schemas and the system catalogs are open to admins only, whatever the grants are.
+//! - A cached description is one role's and is dropped when Postgres says that its relation, a role, a schema or a type changed.
+//!
+//! It runs inside the guard. It does not read tables' rows.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use fluxbase_query::{Column, Table, TableName, nearest};
+use pgrx::datum::DatumWithOid;
+use pgrx::{Spi, pg_sys};
+use serde::Deserialize;
+
+use crate::cache::{self, Stale};
+use crate::error::Error;
+use crate::identity::{Identity, keys};
+use crate::{gucs, guard, identity};
+
+const TABLE: &str = include_str!("catalog/table.sql");
+const TABLES: &str = include_str!("catalog/tables.sql");
+const RELATIONS: &str = include_str!("catalog/relations.sql");
+const SYSTEM: [&str; 2] = ["pg_catalog", "information_schema"];
+const REMEMBERED: usize = 1024;
+
+/// A relation as one role may use it.
+pub struct Described {
+    /// What the query crate plans with.
+    pub table: Table,
+    /// What only people and models read.
+    pub about: About,
+}
+
+/// The parts of a description that no plan needs.
+pub struct About {
+    /// Whether row-level security is on.
+    pub row_security: bool,
+    /// select, insert, update, delete, as far as the role may.
+    pub verbs: Vec<String>,
+    /// One entry for each column, in the order of the table's columns.
+    pub columns: Vec<ColumnAbout>,
+}
+
+/// The parts of a column's description that no plan needs.
+pub struct ColumnAbout {
+    /// The type with its modifier, such as `numeric(10,2)`.
+    pub type_shown: String,
+    /// The default expression.
+    pub default: Option<String>,
+    /// Whether it is an identity column.
+    pub identity: bool,
+    /// The column's comment.
+    pub comment: Option<String>,
+}
+
+type Key = (pg_sys::Oid, String, String);
+
+thread_local! {
+    static DESCRIBED: RefCell<HashMap<Key, Rc<Described>>> = RefCell::new(HashMap::new());
+}
+
+/// Drops from every cache what Postgres has called stale since the last call.
+pub fn refresh() {
+    match cache::take_stale() {
+        Stale::Nothing => {}
+        Stale::Relations(relations) => {
+            DESCRIBED.with_borrow_mut(|all| all.retain(|_, known| !relations.contains(&known.table.oid)));
+            relations.into_iter().for_each(keys::forget_if_read_from);
+        }
+        Stale::Everything => {
+            DESCRIBED.with_borrow_mut(HashMap::clear);
+            keys::forget();
+            identity::forget_roles();
+        }
+    }
+}
+
+/// The relation that `name` names for `identity`: as written, or in `public` and then `mcp.search_schemas`.
+///
+/// # Errors
+/// [`Error::Refused`] with the nearest name that the role may use. A relation without a privilege is as unknown as one
+/// that does not exist.
+pub fn table(identity: &Identity, name: &TableName) -> Result<Rc<Described>, Error> {
+    refresh();
+    let search;
+    let schemas: &mut dyn Iterator<Item = &str> = match &name.schema {
+        Some(schema) => &mut std::iter::once(schema.as_str()),
+        None => {
+            search = gucs::search_schemas();
+            &mut std::iter::once("public").chain(list(&search))
+        }
+    };
+    for schema in schemas {
+        if !open(identity, schema) {
+            continue;
+        }
+        if let Some(found) = describe(schema, &name.name)? {
+            return Ok(found);
+        }
+    }
+    let shown = match &name.schema {
+        Some(schema) => format!("{schema}.{}", name.name),
+        None => name.name.clone(),
+    };
+    let known = names(identity)?;
+    let hint = match nearest(&shown, known.iter().map(String::as_str)) {
+        Some(near) => format!("Did you mean \"{near}\"? list_tables shows every table that you may use."),
+        None => "list_tables shows every table that you may use; others need their schema: schema.table.".to_owned(),
+    };
+    Err(Error::refused("42P01", format!("unknown table \"{shown}\". Nothing was run."), hint))
+}
+
+/// Whether the identity may reach into the schema at all.
+pub fn open(identity: &Identity, schema: &str) -> bool {
+    identity.admin
+        || !(SYSTEM.contains(&schema)
+            || schema.starts_with("pg_toast")
+            || schema.starts_with("pg_temp")
+            || list(&gucs::hidden_schemas()).any(|hidden| hidden == schema))
+}
+
+/// Relations that the role may use, as JSON objects: schema, name, kind, comment.
+pub fn list_tables(
+    identity: &Identity,
+    schema: Option<&str>,
+    search: Option<&str>,
+    limit: i64,
+) -> Result<Vec<String>, Error> {
+    let pattern = search.map(|text| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
+    let hidden = hidden_from(identity);
+    query(TABLES, &[schema.into(), pattern.into(), limit.into(), hidden.into(), "public".into()])
+}
+
+/// Keys and relations of a described table, as one JSON object.
+pub fn relations(identity: &Identity, oid: u32) -> Result<String, Error> {
+    let hidden = hidden_from(identity);
+    let mut found = query(RELATIONS, &[pg_sys::Oid::from(oid).into(), hidden.into()])?;
+    found.pop().ok_or_else(|| Error::internal("relations.sql gave no row"))
+}
+
+fn names(identity: &Identity) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Named {
+        schema: String,
+        name: String,
+    }
+    Ok(list_tables(identity, None, None, 5000)?
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Named>(line).ok())
+        .map(|found| if found.schema == "public" { found.name } else { format!("{}.{}", found.schema, found.name) })
+        .collect())
+}
+
+fn hidden_from(identity: &Identity) -> Vec<String> {
+    // Admins still do not want the system catalogs in a list of tables; they reach them by name.
+    let hidden = gucs::hidden_schemas();
+    let hidden = list(&hidden).filter(|_| !identity.admin);
+    SYSTEM.into_iter().chain(hidden).map(str::to_owned).collect()
+}
+
+fn list(comma_list: &str) -> impl Iterator<Item = &str> {
+    comma_list.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn query(sql: &str, args: &[DatumWithOid<'_>]) -> Result<Vec<String>, Error> {
+    guard::with_pinned_path(|| {
+        Spi::connect(|client| {
+            let rows = client.select(sql, None, args)?;
+            rows.map(|row| row.get::<String>(1).map(Option::unwrap_or_default)).collect::<Result<Vec<_>, _>>()
+        })
+    })
+    .map_err(|error: pgrx::spi::Error| Error::internal(&format!("catalog query: {error}")))
+}
+
+/// One relation as catalog/table.sql gives it.
+#[derive(Deserialize)]
+struct TableRow {
+    oid: u32,
+    schema: String,
+    name: String,
+    kind: char,
+    row_security: bool,
+    comment: Option<String>,
+    verbs: Vec<String>,
+    columns: Vec<ColumnRow>,
+}
+
+#[derive(Deserialize)]
+struct ColumnRow {
+    name: String,
+    type_oid: u32,
+    type_sql: String,
+    type_shown: String,
+    typmod: i32,
+    base_oid: u32,
+    base_sql: String,
+    base_schema: String,
+    delimiter: char,
+    array_oid: u32,
+    category: char,
+    is_composite: bool,
+    element_oid: u32,
+    element_category: char,
+    not_null: bool,
+    has_default: bool,
+    default: Option<String>,
+    generated: bool,
+    identity: bool,
+    enum_labels: Vec<String>,
+    comment: Option<String>,
+    select: bool,
+    insert: bool,
+    update: bool,
+}
+
+fn describe(schema: &str, name: &str) -> Result<Option<Rc<Described>>, Error> {
+    let key = (identity::current_role(), schema.to_owned(), name.to_owned());
+    if let Some(known) = DESCRIBED.with_borrow(|all| all.get(&key).cloned()) {
+        return Ok(Some(known));
+    }
+    let Some(text) = query(TABLE, &[schema.into(), name.into()])?.pop() else { return Ok(None) };
+    let row: TableRow =
+        serde_json::from_str(&text).map_err(|error| Error::internal(&format!("catalog/table.sql: {error}")))?;
+    let described = Rc::new(row.into());
+    DESCRIBED.with_borrow_mut(|all| {
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        all.insert(key, Rc::clone(&described));
+    });
+    Ok(Some(described))
+}
+
+impl From<TableRow> for Described {
+    fn from(row: TableRow) -> Self {
+        let (columns, about) = row.columns.into_iter().map(ColumnRow::split).unzip();
+        Described {
+            table: Table {
+                oid: row.oid,
+                schema: row.schema,
+                name: row.name,
+                kind: row.kind,
+                comment: row.comment,
+                columns,
+            },
+            about: About { row_security: row.row_security, verbs: row.verbs, columns: about },
+        }
+    }
+}
+
+impl ColumnRow {
+    fn split(self) -> (Column, ColumnAbout) {
+        (
+            Column {
+                name: self.name,
+                type_oid: self.type_oid,
+                type_sql: self.type_sql,
+                typmod: self.typmod,
+                base_oid: self.base_oid,
+                base_sql: self.base_sql,
+                base_schema: self.base_schema,
+                delimiter: self.delimiter,
+                array_oid: self.array_oid,
+                category: self.category,
+                is_composite: self.is_composite,
+                element_oid: self.element_oid,
+                element_category: self.element_category,
+                not_null: self.not_null,
+                has_default: self.has_default,
+                generated: self.generated,
+                enum_labels: self.enum_labels,
+                select: self.select,
+                insert: self.insert,
+                update: self.update,
+            },
+            ColumnAbout {
+                type_shown: self.type_shown,
+                default: self.default,
+                identity: self.identity,
+                comment: self.comment,
+            },
+        )
+    }
+}

@@ -1,0 +1,220 @@
+//! The functions that SQL calls: `mcp.handle` twice, `mcp.authenticate`, the claims, and a few helpers of the SQL files.
+//!
+//! Invariants: none of them is SECURITY DEFINER and none has a SET clause; a message that cannot be answered is answered with
+//! the JSON-RPC error that says why. They only unpack arguments and pack the reply: the way of a request is in `dispatch`.
+
+use std::rc::Rc;
+
+use fluxbase_credential::Credential;
+use fluxbase_protocol::{LATEST, Reply, parse, refuse};
+use pgrx::prelude::*;
+use pgrx::{JsonB, PgSqlErrorCode};
+
+use crate::dispatch::{self, Caller, Policy, Transport};
+use crate::error;
+use crate::identity::{self, claims, rate_limit};
+use crate::gucs;
+
+/// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._handle(request pg_catalog.text) RETURNS pg_catalog.json
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn handle_session(request: &str) -> Option<String> {
+    if !gucs::enabled() {
+        error::raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "mcp.handle is switched off",
+            Some("An administrator switches it on with mcp.enabled = on.".to_owned()),
+        );
+    }
+    let reply = match parse(request) {
+        Ok(incoming) => dispatch::answer(incoming, None, dispatch::caller_of_session()),
+        Err(reply) => reply,
+    };
+    reply.body
+}
+
+/// The listener's entry: one message, the credential of its sender, and what HTTP said about it. One row: the HTTP status, the
+/// body (NULL for none), after how many seconds to try again, and the id of a call that a worker must finish.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp.handle(request pg_catalog.text, credential pg_catalog.text, transport pg_catalog.jsonb)
+    RETURNS TABLE (status pg_catalog.int4, body pg_catalog.text, retry_after pg_catalog.int4, pending pg_catalog.text)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+#[allow(clippy::type_complexity)]
+fn handle_listener(
+    request: Option<&str>,
+    credential: Option<&str>,
+    transport: Option<JsonB>,
+) -> TableIterator<
+    'static,
+    (
+        name!(status, i32),
+        name!(body, Option<String>),
+        name!(retry_after, Option<i32>),
+        name!(pending, Option<String>),
+    ),
+> {
+    let reply = reply_to_listener(request.unwrap_or_default(), credential.unwrap_or_default(), transport);
+    let retry_after = reply.retry_after.and_then(|seconds| i32::try_from(seconds).ok());
+    TableIterator::once((i32::from(reply.status), reply.body, retry_after, None))
+}
+
+fn reply_to_listener(request: &str, credential: &str, transport: Option<JsonB>) -> Reply {
+    let parsed = parse(request);
+    let id = parsed.as_ref().ok().and_then(|incoming| incoming.id());
+    if !gucs::enabled() {
+        return refuse::unavailable(id, "it is switched off by its administrator (mcp.enabled).");
+    }
+    let transport = match transport.map(|JsonB(value)| serde_json::from_value::<Transport>(value)).transpose() {
+        Ok(transport) => transport.unwrap_or_default(),
+        Err(cause) => error::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("transport: {cause}"),
+            Some("The third argument is made by fluxbase serve; its form is in docs/reference.md.".to_owned()),
+        ),
+    };
+    if crate::guard::holds() {
+        error::raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            "a credential cannot be used while a tool runs",
+            Some("Call mcp.handle(jsonb): it keeps the identity of the outermost call.".to_owned()),
+        );
+    }
+    let identity = match Credential::parse(credential).map_err(|_| identity::Refusal::Unknown) {
+        Ok(credential) => identity::of_credential(&credential),
+        Err(refusal) => Err(refusal),
+    };
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(_) => return refuse::unauthorized(id, "the key is unknown, revoked or expired."),
+    };
+    let limits = [identity.rate_limit, gucs::rate_limit_per_min(), transport.rate_limit_per_min.filter(|&n| n > 0)];
+    if let (Some(limit), Some(key)) = (limits.into_iter().flatten().min(), &identity.key_id)
+        && let Err(seconds) = rate_limit::count(key, limit)
+    {
+        return refuse::rate_limited(id, seconds);
+    }
+    if request.len() > gucs::max_message_size() {
+        return refuse::too_large(gucs::max_message_size() as u64);
+    }
+    let incoming = match parsed {
+        Ok(incoming) => incoming,
+        Err(reply) => return reply,
+    };
+    let mut transport = transport;
+    let headers = transport.headers();
+    let caller = Caller { identity, policy: Policy::new(transport), alone: true };
+    dispatch::answer(incoming, headers.as_ref(), Rc::new(caller))
+}
+
+/// Takes a key's identity for the rest of the transaction.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp.authenticate(credential pg_catalog.text) RETURNS pg_catalog.void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn authenticate(credential: &str) {
+    identity::authenticate(credential);
+}
+
+/// One claim of the identity in force as text; NULL when there is none.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp.claim(name pg_catalog.text) RETURNS pg_catalog.text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn claim(name: &str) -> Option<String> {
+    claims::with_current(|all| match all.get(name)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    })
+}
+
+/// All claims of the identity in force; NULL when there are none.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp.claims() RETURNS pg_catalog.jsonb
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn claims_in_force() -> Option<JsonB> {
+    claims::with_current(|all| Some(JsonB(serde_json::Value::Object(all.clone()))))
+}
+
+/// The extension's version.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp.version() RETURNS pg_catalog.text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// What the listener's health check answers.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp.health() RETURNS pg_catalog.json
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn health() -> String {
+    let state = if gucs::enabled() { "healthy" } else { "disabled" };
+    format!(r#"{{"status":"{state}","protocolVersion":"{LATEST}","serverVersion":"{}"}}"#, env!("CARGO_PKG_VERSION"))
+}
+
+/// Makes a key: its id, its plain text and the verifier to store. For `mcp.create_key` and `mcp.rotate_key` only.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._generate_key(kind pg_catalog.text)
+    RETURNS TABLE (key_id pg_catalog.text, key pg_catalog.text, verifier pg_catalog.bytea)
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+#[allow(clippy::type_complexity)]
+fn generate_key(
+    kind: &str,
+) -> TableIterator<'static, (name!(key_id, String), name!(key, String), name!(verifier, Vec<u8>))> {
+    use fluxbase_credential::{Key, Kind};
+    let kind = if kind == Kind::Service.as_str() { Kind::Service } else { Kind::Client };
+    let key = Key::generate(kind).unwrap_or_else(|error| panic!("no randomness: {error}"));
+    TableIterator::once((key.id().to_owned(), key.reveal(), key.verifier().to_vec()))
+}
+
+/// Tells every backend to forget the keys that it remembers; called by the triggers of the key tables.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._keys_changed(relation pg_catalog.oid) RETURNS pg_catalog.void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+#[allow(unsafe_code)]
+fn keys_changed(relation: pg_sys::Oid) {
+    // SAFETY: queues a message for the end of this transaction; the relation is looked up in the system cache.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) }
+}
+
+/// Whether a key may carry the setting of that name.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._setting_allowed(name pg_catalog.text) RETURNS pg_catalog.bool
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn setting_allowed(name: &str) -> bool {
+    identity::setting_allowed(name)
+}
+
+/// Whether all backends share the rate limits, that is, whether the library is preloaded.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._preloaded() RETURNS pg_catalog.bool
+    LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn preloaded() -> bool {
+    rate_limit::is_shared()
+}
+
+/// The role that the session has (SET ROLE), whatever SECURITY DEFINER functions lie between; while the guard holds, the
+/// role that the session had when it was entered.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._outer_user() RETURNS pg_catalog.text
+    LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+#[allow(unsafe_code)]
+fn outer_user() -> String {
+    // SAFETY: reads a variable of this backend; the name is copied before anything can free it.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetOuterUserId(), false);
+        std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}

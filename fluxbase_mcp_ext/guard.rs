@@ -1,0 +1,264 @@
+//! The role lock: a tool's body runs in here or not at all.
+//!
+//! Invariants:
+//! - Inside, the current user is the caller's role, under `SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION`. That
+//!   is what `SET ROLE` means for grants, row-level security and ownership, and it cannot be left: RESET ROLE, SET ROLE, SET
+//!   SESSION AUTHORIZATION, temporary tables, WITH HOLD cursors, deferred triggers and LISTEN are refused by Postgres.
+//! - Settings made by us or by the body are undone when it ends, whichever way it ends.
+//! - A reading body runs with `transaction_read_only` on and its subtransaction is always rolled back, so nothing that it
+//!   opened or changed is left; a writing body's portals are closed before its subtransaction is released.
+//! - An error is never caught without rolling the subtransaction back. Cancel, shutdown, out of memory, serialization failure
+//!   and deadlock are thrown on.
+//! - Inside a guard another guard can only keep the role that is already there.
+//!
+//! This is the only file that touches the user id, the security context and subtransactions. It does not decide who the
+//! caller is (`identity`) nor what the body may ask (`tools`).
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString};
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{PgTryBuilder, Spi};
+
+use crate::error::{self, Error};
+use crate::statement;
+
+/// What a body may do to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read only, enforced by Postgres.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+/// Whom a body runs as and with which settings.
+pub struct Actor<'a> {
+    /// The database role.
+    pub role: pg_sys::Oid,
+    /// `mcp.claims` and its mirrors, empty when the identity has no claims.
+    pub claims: &'a [(CString, CString)],
+    /// Everything else that is pinned: search_path, row_security, output settings, the role's and the key's own.
+    pub settings: &'a [(CString, CString)],
+    /// Whether this call is a transaction of its own (the listener), so that no cursor of anybody else can be open.
+    pub alone: bool,
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether a guard holds at this moment, that is, whether we are called from within a tool's body.
+pub fn holds() -> bool {
+    DEPTH.get() > 0
+}
+
+/// Counts the guards of this backend; dropping it, also while unwinding, takes the count back.
+struct Held;
+
+impl Held {
+    fn enter() -> Held {
+        DEPTH.set(DEPTH.get() + 1);
+        Held
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Runs `body` as `actor`.
+///
+/// # Errors
+/// What `body` returned, or the error that Postgres raised in it, after the subtransaction was rolled back. Errors that end
+/// the whole transaction are thrown on and not returned.
+pub fn run<T>(actor: &Actor<'_>, access: Access, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    if access == Access::Write && !holds() {
+        // As the caller and before the guard: inside it a deferred trigger may not fire, so an insert into a table with an
+        // INITIALLY DEFERRED key would fail whatever its values.
+        set_constraints_immediate();
+    }
+    // SAFETY: the calls below are paired in Postgres's own order (as in plpgsql's exception blocks): GUC level, then
+    // subtransaction, then user id; every path through this function ends the subtransaction and then the GUC level.
+    // Memory context and resource owner are those of the caller again before anything is returned.
+    unsafe {
+        let nested = holds();
+        let held = Held::enter();
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        let mut user = pg_sys::InvalidOid;
+        let mut security = 0;
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+
+        let attempt = PgTryBuilder::new(AssertUnwindSafe(|| {
+            if !nested {
+                // mcp.claims cannot be set once the user id is switched, and inside another guard it is inherited.
+                pin(actor.claims);
+            }
+            pin(actor.settings);
+            let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+            pg_sys::SetUserIdAndSecContext(if nested { user } else { actor.role }, security | lock as i32);
+            if access == Access::Read {
+                pg_sys::XactReadOnly = true;
+            }
+            let outcome = body();
+            if access == Access::Write && outcome.is_ok() {
+                close_portals(actor.alone && !nested);
+            }
+            Attempt::Returned(outcome)
+        }))
+        .catch_others(|caught| Attempt::Threw(AssertUnwindSafe(caught)))
+        .execute();
+
+        let keep = access == Access::Write && matches!(attempt, Attempt::Returned(Ok(_)));
+        if keep {
+            pg_sys::ReleaseCurrentSubTransaction();
+        } else {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        pg_sys::SetUserIdAndSecContext(user, security);
+        pg_sys::AtEOXact_GUC(false, level);
+        drop(held);
+
+        let place = statement::take_place();
+        match attempt {
+            Attempt::Returned(outcome) => outcome,
+            Attempt::Threw(AssertUnwindSafe(caught)) => {
+                if error::must_rethrow(&caught) {
+                    caught.rethrow();
+                }
+                match &caught {
+                    CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+                        Err(Error::from_report(report, place.as_deref()))
+                    }
+                    CaughtError::RustPanic { ereport, .. } => Err(Error::internal(ereport.message())),
+                }
+            }
+        }
+    }
+}
+
+enum Attempt<T> {
+    Returned(Result<T, Error>),
+    Threw(AssertUnwindSafe<CaughtError>),
+}
+
+/// Runs one of our own fixed statements as the owner of the extension's private tables, which nobody else may read.
+///
+/// The body must be a statement of ours with every name schema-qualified; it must not evaluate anything of a caller's. An
+/// error is not caught: the surrounding (sub)transaction takes the user id back.
+pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: the user id is restored on return; on an error Postgres restores it when it aborts the (sub)transaction.
+    unsafe {
+        let mut user = pg_sys::InvalidOid;
+        let mut security = 0;
+        pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
+        let owner = pg_sys::get_role_oid(c"mcp_owner".as_ptr(), false);
+        let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+        pg_sys::SetUserIdAndSecContext(owner, security | lock as i32);
+        let value = with_pinned_path(body);
+        pg_sys::SetUserIdAndSecContext(user, security);
+        value
+    }
+}
+
+/// Runs `body` with `search_path = pg_catalog, pg_temp`: for our own catalog queries, so that no operator or function that
+/// somebody made in a schema of the caller's path takes the place of Postgres's own.
+pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: the level is closed on return; on an error the surrounding subtransaction closes it.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        set(c"search_path", c"pg_catalog, pg_temp");
+        let value = body();
+        pg_sys::AtEOXact_GUC(false, level);
+        value
+    }
+}
+
+/// Sets each setting that does not have its value already.
+///
+/// # Safety
+/// Must run inside a GUC nest level that will be closed.
+unsafe fn pin(settings: &[(CString, CString)]) {
+    for (name, value) in settings {
+        // SAFETY: a NUL-terminated name; the returned text is read before any other call.
+        let same = unsafe {
+            let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+            !current.is_null() && CStr::from_ptr(current) == value.as_c_str()
+        };
+        if !same {
+            // SAFETY: as required of our caller.
+            unsafe { set(name, value) };
+        }
+    }
+}
+
+/// # Safety
+/// Must run inside a GUC nest level that will be closed.
+unsafe fn set(name: &CStr, value: &CStr) {
+    // SAFETY: GUC_ACTION_SAVE undoes the setting with the nest level, as required of our caller.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// `SET CONSTRAINTS ALL IMMEDIATE`.
+fn set_constraints_immediate() {
+    let mut statement = pg_sys::ConstraintsSetStmt {
+        type_: pg_sys::NodeTag::T_ConstraintsSetStmt,
+        constraints: std::ptr::null_mut(),
+        deferred: false,
+    };
+    // SAFETY: a complete node that outlives the call; an empty list means ALL.
+    unsafe { pg_sys::AfterTriggerSetState(&mut statement) }
+}
+
+/// Closes the cursors that the body left open: one that was fetched later would run as the outer user.
+fn close_portals(alone: bool) {
+    if alone {
+        // SAFETY: drops every portal but the active one, which runs this very call; no other can belong to anybody.
+        unsafe { pg_sys::PortalHashTableDeleteAll() };
+        return;
+    }
+    let names: Vec<String> = with_pinned_path(|| {
+        Spi::connect(|client| {
+            client
+                .select("SELECT name FROM pg_catalog.pg_cursors", None, &[])
+                .map(|rows| rows.filter_map(|row| row.get::<String>(1).ok().flatten()).collect())
+        })
+    })
+    .unwrap_or_else(|error: pgrx::spi::Error| panic!("reading pg_cursors: {error}"));
+    for name in names {
+        let Ok(name) = CString::new(name) else { continue };
+        // SAFETY: a portal found by name is alive; it is dropped only when this subtransaction (or one inside it, whose
+        // portals pass to it) made it and it is not running.
+        unsafe {
+            let portal = pg_sys::GetPortalByName(name.as_ptr());
+            if !portal.is_null()
+                && (*portal).createSubid == pg_sys::GetCurrentSubTransactionId()
+                && (*portal).status != pg_sys::PortalStatus::PORTAL_ACTIVE
+            {
+                pg_sys::PortalDrop(portal, false);
+            }
+        }
+    }
+}

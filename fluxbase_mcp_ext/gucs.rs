@@ -1,0 +1,214 @@
+//! Every setting of the extension: its default, its unit, who may set it.
+//!
+//! Invariants: no security limit is settable by an ordinary user (`Suset` or stricter), and `mcp.claims` cannot be set while the
+//! guard holds (`NOT_WHILE_SEC_REST`), so that what policies read is what our code wrote. Other modules read settings only
+//! through the accessors here. This file does not say what the limits mean for a request: see `identity` and `dispatch`.
+
+use std::ffi::CString;
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
+static CLAIMS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static HIDDEN_SCHEMAS: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"auth, storage, functions, jobs, rpc, ai, mcp"));
+static SEARCH_SCHEMAS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static ALLOWED_TOOLS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static ALLOWED_RESOURCES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static RATE_LIMIT_PER_MIN: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_MESSAGE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_485_760);
+static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
+static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+static REQUEST_CLAIMS: [GucSetting<Option<CString>>; 4] = [
+    GucSetting::<Option<CString>>::new(None),
+    GucSetting::<Option<CString>>::new(None),
+    GucSetting::<Option<CString>>::new(None),
+    GucSetting::<Option<CString>>::new(None),
+];
+
+/// Defines the settings; `preloaded` tells whether the server itself is loading the library.
+pub fn define(preloaded: bool) {
+    GucRegistry::define_bool_guc(
+        c"mcp.enabled",
+        c"Whether mcp.handle answers at all.",
+        c"Off is the kill switch: the listener answers 503 and direct calls raise an error. Default: on.",
+        &ENABLED,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.claims",
+        c"The claims of the identity that a tool runs for, as JSON text.",
+        c"Set by the extension only; it cannot be changed while a tool runs. Default: empty.",
+        &CLAIMS,
+        GucContext::Suset,
+        CLAIM_FLAGS,
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.hidden_schemas",
+        c"Schemas that only admins reach through tools and resources.",
+        c"A comma list. The system catalogs are always hidden. Default: auth, storage, functions, jobs, rpc, ai, mcp.",
+        &HIDDEN_SCHEMAS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.search_schemas",
+        c"Schemas searched, after public, for a table named without its schema.",
+        c"A comma list. Default: empty.",
+        &SEARCH_SCHEMAS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.allowed_tools",
+        c"Tools that may be used at all.",
+        c"A comma list of names; empty means every tool. The listener can only narrow it. Default: empty.",
+        &ALLOWED_TOOLS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.allowed_resources",
+        c"Resources that may be read at all.",
+        c"A comma list of URIs and templates; a template allows its instances; empty means every one. Default: empty.",
+        &ALLOWED_RESOURCES,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.rate_limit_per_min",
+        c"Ceiling of requests in a minute for each key.",
+        c"The lowest of this, the key's own and the listener's limit holds. 0 sets no ceiling. Default: 0.",
+        &RATE_LIMIT_PER_MIN,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.max_message_size",
+        c"Largest request that mcp.handle reads, in bytes.",
+        c"Default: 10485760 (10 MB).",
+        &MAX_MESSAGE_SIZE,
+        1024,
+        1 << 29,
+        GucContext::Suset,
+        GucFlags::UNIT_BYTE,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.max_result_chars",
+        c"Size at which the rows of one answer are cut, in characters.",
+        c"The answer says that it was cut and how to go on. Default: 40000.",
+        &MAX_RESULT_CHARS,
+        1000,
+        1 << 28,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.max_rows",
+        c"Most rows that one answer holds.",
+        c"A larger limit argument is cut to it, and the answer says so. Default: 1000.",
+        &MAX_ROWS,
+        1,
+        1_000_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    if preloaded {
+        GucRegistry::define_bool_guc(
+            c"mcp.protect_request_claims",
+            c"Whether request.jwt.claims and its parts can be set by the extension only.",
+            c"It also stops other tools (PostgREST, application code) from setting them. Default: off.",
+            &PROTECT_REQUEST_CLAIMS,
+            GucContext::Postmaster,
+            GucFlags::default(),
+        );
+        if PROTECT_REQUEST_CLAIMS.get() {
+            define_request_claims();
+        }
+    }
+    #[cfg(not(feature = "pg14"))]
+    #[allow(unsafe_code)]
+    // SAFETY: a static, NUL-terminated name; called once, from _PG_init, after the last definition.
+    unsafe {
+        pgrx::pg_sys::MarkGUCPrefixReserved(c"mcp".as_ptr());
+    }
+}
+
+const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
+    .union(GucFlags::NO_RESET_ALL)
+    .union(GucFlags::DISALLOW_IN_FILE)
+    .union(GucFlags::NOT_WHILE_SEC_REST);
+
+fn define_request_claims() {
+    let names =
+        [c"request.jwt.claims", c"request.jwt.claim.sub", c"request.jwt.claim.role", c"request.jwt.claim.email"];
+    for (name, setting) in names.into_iter().zip(&REQUEST_CLAIMS) {
+        GucRegistry::define_string_guc(
+            name,
+            c"Mirror of mcp.claims for policies written for PostgREST.",
+            c"Protected because mcp.protect_request_claims is on.",
+            setting,
+            GucContext::Suset,
+            CLAIM_FLAGS,
+        );
+    }
+}
+
+/// `mcp.enabled`.
+pub fn enabled() -> bool {
+    ENABLED.get()
+}
+
+/// `mcp.claims`; `None` when no identity is set.
+pub fn claims() -> Option<String> {
+    text(&CLAIMS).filter(|claims| !claims.is_empty())
+}
+
+/// `mcp.hidden_schemas`, comma list.
+pub fn hidden_schemas() -> String {
+    text(&HIDDEN_SCHEMAS).unwrap_or_default()
+}
+
+/// `mcp.search_schemas`, comma list.
+pub fn search_schemas() -> String {
+    text(&SEARCH_SCHEMAS).unwrap_or_default()
+}
+
+/// `mcp.allowed_tools`, comma list; empty means all.
+pub fn allowed_tools() -> String {
+    text(&ALLOWED_TOOLS).unwrap_or_default()
+}
+
+/// `mcp.allowed_resources`, comma list; empty means all.
+pub fn allowed_resources() -> String {
+    text(&ALLOWED_RESOURCES).unwrap_or_default()
+}
+
+/// `mcp.rate_limit_per_min`; `None` when there is no ceiling.
+pub fn rate_limit_per_min() -> Option<u32> {
+    u32::try_from(RATE_LIMIT_PER_MIN.get()).ok().filter(|&limit| limit > 0)
+}
+
+/// `mcp.max_message_size` in bytes.
+pub fn max_message_size() -> usize {
+    MAX_MESSAGE_SIZE.get() as usize
+}
+
+/// `mcp.max_result_chars` in characters.
+pub fn max_result_chars() -> usize {
+    MAX_RESULT_CHARS.get() as usize
+}
+
+/// `mcp.max_rows`.
+pub fn max_rows() -> u64 {
+    MAX_ROWS.get() as u64
+}
+
+fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
+    setting.get().map(|value| value.to_string_lossy().into_owned())
+}

@@ -1,0 +1,45 @@
+//! fluxbase_mcp_ext: a Model Context Protocol server inside Postgres.
+//!
+//! The modules stand in the order in which a request meets them. `docs/architecture.md` tells the whole way.
+//!
+//! Not in here: HTTP (crate `listener`), the wire protocol (crate `fluxbase_protocol`), the filter grammar (crate
+//! `fluxbase_query`), and the tables and roles (`sql/`).
+
+mod entry;
+mod gucs;
+mod identity;
+mod dispatch;
+mod guard;
+mod tools;
+mod resources;
+mod catalog;
+mod cache;
+mod statement;
+mod error;
+
+use pgrx::prelude::*;
+
+pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/00_schema.sql", name = "schema", bootstrap);
+extension_sql_file!(
+    "../sql/10_keys.sql",
+    name = "keys",
+    requires = [entry::generate_key, entry::keys_changed, entry::setting_allowed, entry::outer_user, entry::preloaded, entry::version]
+);
+extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["keys"]);
+extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["install"]);
+extension_sql_file!("../sql/99_grants.sql", name = "grants", finalize);
+
+/// Called by Postgres when it loads the library.
+#[pg_guard]
+#[allow(unsafe_code)]
+extern "C-unwind" fn _PG_init() {
+    // SAFETY: reads a variable of the process that loads us.
+    let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+    gucs::define(preloading);
+    if preloading {
+        identity::rate_limit::reserve();
+    }
+}

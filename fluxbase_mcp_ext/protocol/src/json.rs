@@ -1,0 +1,209 @@
+//! The few things done with JSON text by hand: writing a string, reading a string, naming a value's kind, depth.
+//!
+//! Invariants: strings are escaped in one pass that copies runs which need no escape; what is read here is text that
+//! `serde_json` has already found to be valid JSON.
+//!
+//! It does not parse JSON: `serde_json` does, in `envelope.rs`.
+
+use std::borrow::Cow;
+
+/// How each byte is written inside a JSON string: 0 as it is, `u` as `\u00xx`, anything else after a backslash.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = b'u';
+        control += 1;
+    }
+    table[0x08] = b'b';
+    table[b'\t' as usize] = b't';
+    table[b'\n' as usize] = b'n';
+    table[0x0c] = b'f';
+    table[b'\r' as usize] = b'r';
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends `text` to `out` as a JSON string with its quotes. Escaped are quote, backslash and control characters
+/// (RFC 8259, section 7); everything else is copied.
+pub fn push_string(out: &mut String, text: &str) {
+    out.reserve(text.len() + 2);
+    out.push('"');
+    let mut copied = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = ESCAPES[byte as usize];
+        if escape == 0 {
+            continue;
+        }
+        // An escaped byte is ASCII, so both ends of the run are character boundaries.
+        out.push_str(&text[copied..at]);
+        out.push('\\');
+        if escape == byte {
+            // Quote and backslash, by far the most frequent ones, begin the next run.
+            copied = at;
+            continue;
+        }
+        copied = at + 1;
+        out.push(escape as char);
+        if escape == b'u' {
+            out.push_str("00");
+            out.push(HEX[(byte >> 4) as usize] as char);
+            out.push(HEX[(byte & 15) as usize] as char);
+        }
+    }
+    out.push_str(&text[copied..]);
+    out.push('"');
+}
+
+/// Why a JSON value cannot be used as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextFault {
+    /// It is no string; what it is instead, with its article.
+    NotString(&'static str),
+    /// The string has a NUL character, which no text in Postgres can hold.
+    Nul,
+    /// The string has half a surrogate pair, which is no character.
+    Surrogate,
+}
+
+impl TextFault {
+    /// The end of a sentence that begins with the name of the member: " must be a string, not a number".
+    pub fn explain(self) -> String {
+        match self {
+            TextFault::NotString(kind) => format!("must be a string, not {kind}"),
+            TextFault::Nul => "has the character \\u0000, which Postgres cannot store in a text".to_owned(),
+            TextFault::Surrogate => {
+                "has half a surrogate pair (\\ud800 to \\udfff), which is no character".to_owned()
+            }
+        }
+    }
+}
+
+/// The text of a JSON string. `raw` is one valid JSON value without white space around it.
+pub(crate) fn text(raw: &str) -> Result<Cow<'_, str>, TextFault> {
+    let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Err(TextFault::NotString(kind(raw)));
+    };
+    if !inner.contains('\\') {
+        return Ok(Cow::Borrowed(inner));
+    }
+    let text: String = serde_json::from_str(raw).map_err(|_| TextFault::Surrogate)?;
+    if text.contains('\0') { Err(TextFault::Nul) } else { Ok(Cow::Owned(text)) }
+}
+
+/// What a valid JSON value is, with its article, for messages.
+pub(crate) fn kind(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+/// True when valid JSON nests deeper than `limit` arrays and objects.
+pub(crate) fn deeper_than(text: &str, limit: usize) -> bool {
+    // Each level takes two bytes, so nearly every message is done here.
+    if text.len() <= 2 * limit {
+        return false;
+    }
+    let mut depth = 0_usize;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(inside) = bytes.next() {
+                    match inside {
+                        b'"' => break,
+                        b'\\' => _ = bytes.next(),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The beginning of a text that came from outside, short enough for a message.
+pub(crate) fn clip(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut out = String::new();
+        push_string(&mut out, text);
+        out
+    }
+
+    #[test]
+    fn strings_are_escaped_as_serde_json_does() {
+        let controls: String = (0..0x20_u8).map(char::from).collect();
+        for text in [
+            "",
+            "plain",
+            "\"",
+            "\\",
+            "a\"b\\c",
+            "é\"漢\u{1F600}\\",
+            "\u{7f}\u{2028}",
+            "line\nline\t",
+            &controls,
+        ] {
+            assert_eq!(escaped(text), serde_json::to_string(text).unwrap());
+        }
+    }
+
+    #[test]
+    fn text_is_read_or_its_fault_is_named() {
+        assert_eq!(text(r#""plain""#), Ok(Cow::Borrowed("plain")));
+        assert_eq!(text(r#""""#), Ok(Cow::Borrowed("")));
+        assert_eq!(text(r#""a\"\u00e9\ud83d\ude00""#).as_deref(), Ok("a\"é\u{1F600}"));
+        assert_eq!(text(r#""a\u0000b""#), Err(TextFault::Nul));
+        assert_eq!(text(r#""a\\u0000b""#).as_deref(), Ok("a\\u0000b"));
+        assert_eq!(text(r#""\ud800""#), Err(TextFault::Surrogate));
+        assert_eq!(text("17"), Err(TextFault::NotString("a number")));
+        assert_eq!(text("null"), Err(TextFault::NotString("null")));
+        assert_eq!(text("true"), Err(TextFault::NotString("a boolean")));
+        assert_eq!(text("[]"), Err(TextFault::NotString("an array")));
+        assert_eq!(text("{}"), Err(TextFault::NotString("an object")));
+    }
+
+    #[test]
+    fn depth_counts_brackets_outside_strings() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!deeper_than(&nested(5), 5));
+        assert!(deeper_than(&nested(6), 5));
+        assert!(!deeper_than(&nested(1).repeat(100), 5));
+        assert!(!deeper_than(&format!("[\"{}\\\"{}\"]", "[".repeat(50), "{".repeat(50)), 5));
+        assert!(deeper_than(&format!("[\"\\\\\",{}]", nested(5)), 5));
+    }
+
+    #[test]
+    fn long_text_is_clipped_at_a_character() {
+        assert_eq!(clip("short"), "short");
+        assert_eq!(clip(&"é".repeat(100)), "é".repeat(100));
+        assert_eq!(clip(&"é".repeat(101)), format!("{}…", "é".repeat(100)));
+    }
+}

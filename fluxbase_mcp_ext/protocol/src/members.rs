@@ -1,0 +1,199 @@
+//! The members of a message that this crate reads, collected in the one pass in which `serde_json` checks the JSON.
+//!
+//! Invariants:
+//! - Values stay raw slices of the message, so numbers keep every digit and no value costs memory before it is used.
+//! - A member of the wrong type is remembered and not refused: the refusal needs the id, which may come after it.
+//! - Of a key that comes twice the last one counts, as in jsonb, so that text and jsonb are read alike. Headers are
+//!   compared with what is then executed.
+//! - Keys that are not known are skipped.
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::{fmt, marker::PhantomData};
+
+/// A value that should be an object.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Object<T> {
+    /// The key does not occur.
+    #[default]
+    Absent,
+    /// Not an object; what it is, with its article.
+    Other(&'static str),
+    /// An object with its known members.
+    Members(T),
+}
+
+/// A set of known members, filled one at a time.
+pub(crate) trait Members<'de>: Default {
+    /// Reads the next member; false at the end of the object.
+    fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error>;
+}
+
+impl<'de, T: Members<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = T::default();
+        while members.next(&mut map)? {}
+        Ok(Object::Members(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Object::Other("an array"))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Object::Other("a boolean"))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Object::Other("a number"))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Object::Other("a number"))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Object::Other("a number"))
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Object::Other("a string"))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Object::Other("null"))
+    }
+}
+
+/// The top level of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Envelope<'de> {
+    pub jsonrpc: Option<&'de RawValue>,
+    pub id: Option<&'de RawValue>,
+    pub method: Option<&'de RawValue>,
+    pub params: Object<Params<'de>>,
+    /// It has `result` or `error`.
+    pub outcome: bool,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum EnvelopeKey {
+    Jsonrpc,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Members<'de> for Envelope<'de> {
+    fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
+        let Some(key) = map.next_key()? else { return Ok(false) };
+        match key {
+            EnvelopeKey::Jsonrpc => self.jsonrpc = Some(map.next_value()?),
+            EnvelopeKey::Id => self.id = Some(map.next_value()?),
+            EnvelopeKey::Method => self.method = Some(map.next_value()?),
+            EnvelopeKey::Params => self.params = map.next_value()?,
+            EnvelopeKey::Result | EnvelopeKey::Error => {
+                map.next_value::<IgnoredAny>()?;
+                self.outcome = true;
+            }
+            EnvelopeKey::Other => _ = map.next_value::<IgnoredAny>()?,
+        }
+        Ok(true)
+    }
+}
+
+/// What the methods served here read of `params`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params<'de> {
+    pub name: Option<&'de RawValue>,
+    pub arguments: Option<&'de RawValue>,
+    pub uri: Option<&'de RawValue>,
+    pub cursor: Option<&'de RawValue>,
+    pub protocol_version: Option<&'de RawValue>,
+    pub meta: Object<Meta<'de>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier)]
+enum ParamsKey {
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "arguments")]
+    Arguments,
+    #[serde(rename = "uri")]
+    Uri,
+    #[serde(rename = "cursor")]
+    Cursor,
+    #[serde(rename = "protocolVersion")]
+    ProtocolVersion,
+    #[serde(rename = "_meta")]
+    Meta,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Members<'de> for Params<'de> {
+    fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
+        let Some(key) = map.next_key()? else { return Ok(false) };
+        match key {
+            ParamsKey::Name => self.name = Some(map.next_value()?),
+            ParamsKey::Arguments => self.arguments = Some(map.next_value()?),
+            ParamsKey::Uri => self.uri = Some(map.next_value()?),
+            ParamsKey::Cursor => self.cursor = Some(map.next_value()?),
+            ParamsKey::ProtocolVersion => self.protocol_version = Some(map.next_value()?),
+            ParamsKey::Meta => self.meta = map.next_value()?,
+            ParamsKey::Other => _ = map.next_value::<IgnoredAny>()?,
+        }
+        Ok(true)
+    }
+}
+
+/// The members of `params._meta` that choose the era (MCP 2026-07-28, basic, Per-request protocol fields).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Meta<'de> {
+    pub protocol_version: Option<&'de RawValue>,
+    pub client_capabilities: Option<&'de RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier)]
+enum MetaKey {
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
+    ProtocolVersion,
+    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
+    ClientCapabilities,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Members<'de> for Meta<'de> {
+    fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
+        let Some(key) = map.next_key()? else { return Ok(false) };
+        match key {
+            MetaKey::ProtocolVersion => self.protocol_version = Some(map.next_value()?),
+            MetaKey::ClientCapabilities => self.client_capabilities = Some(map.next_value()?),
+            MetaKey::Other => _ = map.next_value::<IgnoredAny>()?,
+        }
+        Ok(true)
+    }
+}

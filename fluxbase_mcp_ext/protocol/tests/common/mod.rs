@@ -1,0 +1,134 @@
+//! A small server around the crate: two tools, one resource, no Postgres.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use fluxbase_protocol::*;
+use serde_json::{Value, json};
+
+pub static SERVER: ServerInfo<'static> =
+    ServerInfo { name: "fluxbase_mcp_ext", version: "0.1.0", instructions: "Filters are \"op.value\"." };
+
+/// The rows of the user's document, as Postgres would print them.
+pub const ROWS: &str = r#"[{"id":"...","email":"user@example.com","created_at":"..."}]"#;
+
+pub const TOOLS: [ToolEntry<'static>; 2] = [
+    ToolEntry {
+        name: "query_table",
+        title: "Query a table",
+        description: "Reads rows.\nSay \"table\".",
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string"}},"required":["table"],"additionalProperties":false}"#,
+        output_schema: Some(
+            r#"{"type":"object","properties":{"rows":{"type":"array"}},"required":["rows"]}"#,
+        ),
+        annotations: Annotations { read_only: true, destructive: false, idempotent: true, open_world: false },
+    },
+    ToolEntry {
+        name: "delete_record",
+        title: "",
+        description: "Deletes rows.",
+        input_schema: r#"{"type":"object"}"#,
+        output_schema: None,
+        annotations: Annotations { read_only: false, destructive: true, idempotent: true, open_world: false },
+    },
+];
+
+pub const RESOURCE: ResourceEntry<'static> = ResourceEntry {
+    uri: "fluxbase://schema/tables",
+    name: "tables",
+    title: "Tables",
+    description: "Every table.",
+    mime_type: "application/json",
+};
+
+pub const TEMPLATE: ResourceEntry<'static> = ResourceEntry {
+    uri: "fluxbase://schema/tables/{schema}/{table}",
+    name: "table",
+    title: "",
+    description: "",
+    mime_type: "",
+};
+
+/// Answers as the extension does.
+pub fn answer(call: &Call) -> Reply {
+    match &call.method {
+        Method::Initialize { .. } => call.initialized(&SERVER),
+        Method::Ping => call.pong(),
+        Method::Discover => call.discovered(&SERVER),
+        Method::ListTools => call.tools(TOOLS.into_iter()),
+        Method::CallTool { name, .. } if name == "query_table" => call.tool_output(&ToolOutput {
+            text: ROWS.to_owned(),
+            structured: Structured::Wrapped { before: r#"{"rows":"#.to_owned(), after: "}".to_owned() },
+            notes: vec![],
+        }),
+        Method::CallTool { name, .. } if name == "failing" => call.tool_error("It failed: \"no\".\n"),
+        Method::CallTool { name, .. } => call.error(&RpcError::unknown_tool(name, None)),
+        Method::ListResources => call.resources([RESOURCE].into_iter()),
+        Method::ListResourceTemplates => call.resource_templates([TEMPLATE].into_iter()),
+        Method::ReadResource { uri } if uri == RESOURCE.uri => {
+            call.resource(uri, RESOURCE.mime_type, r#"["a"]"#)
+        }
+        Method::ReadResource { uri } => call.resource_not_found(uri),
+    }
+}
+
+/// The reply to a message.
+pub fn send(text: &str, headers: Option<&Headers>) -> Reply {
+    match parse(text).and_then(|incoming| incoming.respond(headers, &SERVER)) {
+        Ok(call) => answer(&call),
+        Err(reply) => reply,
+    }
+}
+
+/// Status and body as JSON; panics when the body is no JSON. An empty body is null.
+pub fn exchange(text: &str, headers: Option<&Headers>) -> (u16, Value) {
+    let reply = send(text, headers);
+    (reply.status, reply.body.map_or(Value::Null, |body| serde_json::from_str(&body).expect(&body)))
+}
+
+/// Status, error code (0 for a result or an empty body), and id (null when there is none).
+pub fn outcome(text: &str, headers: Option<&Headers>) -> (u16, i64, Value) {
+    let (status, body) = exchange(text, headers);
+    if !body.is_null() {
+        assert_eq!(body["jsonrpc"], "2.0");
+        assert!(body.get("id").is_some(), "a body always has an id: {body}");
+        assert_ne!(body.get("result").is_some(), body.get("error").is_some(), "{body}");
+    }
+    if let Some(error) = body.get("error") {
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.len() > 15 && message.ends_with('.'), "{message}");
+    }
+    (status, body["error"]["code"].as_i64().unwrap_or(0), body["id"].clone())
+}
+
+/// The headers of HTTP with this protocol version; empty: absent.
+pub fn version_header(version: &str) -> Headers {
+    let protocol_version = if version.is_empty() { vec![] } else { vec![version.to_owned()] };
+    Headers { protocol_version, ..Headers::default() }
+}
+
+/// The headers that a modern client sends.
+pub fn modern_headers(method: &str, name: &str) -> Headers {
+    Headers {
+        protocol_version: vec![LATEST.to_owned()],
+        method: vec![method.to_owned()],
+        name: if name.is_empty() { vec![] } else { vec![name.to_owned()] },
+    }
+}
+
+/// The `_meta` of a modern request.
+pub fn meta() -> Value {
+    json!({ "io.modelcontextprotocol/protocolVersion": LATEST, "io.modelcontextprotocol/clientCapabilities": {} })
+}
+
+/// A request of the modern era with these params and the right headers.
+pub fn modern(method: &str, mut params: Value) -> (String, Headers) {
+    params["_meta"] = meta();
+    let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or("").to_owned();
+    let text = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string();
+    (text, modern_headers(method, &name))
+}
+
+/// A request without a version.
+pub fn plain(method: &str, params: Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string()
+}

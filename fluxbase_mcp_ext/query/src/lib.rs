@@ -1,0 +1,42 @@
+//! From the arguments of a table tool to one SQL statement and its parameters.
+//!
+//! The way through this crate, which needs no Postgres to build or to test:
+//!
+//! ```text
+//! arguments (JSON)  ──▶  typed plan  ──▶  SQL text + parameters
+//! Arguments, Json        Predicate,       Statement, Param
+//!                        Output, Key, Assignment
+//! ```
+//!
+//! Invariants:
+//! - No caller's text becomes SQL. Values are [`Param`]s. Identifiers are the [`Table`]'s own and go through
+//!   [`quote_ident`]. An alias in `select` is the only name that a caller makes up; it may hold letters, digits and
+//!   underscores only, and is quoted too.
+//! - What is not understood is an error that says what to write, never ignored: an unread filter would widen a delete.
+//! - The output settings, the role and the search path are the guard's business. Functions and operators are
+//!   schema-qualified here, so a search path cannot change what a statement means.
+//!
+//! What this crate does NOT do: look up tables (the caller brings a [`Table`] with the columns that the caller's role
+//! has a privilege on), run SQL, check scopes, or bound the size of an answer.
+
+mod arguments;
+mod error;
+mod filter;
+mod json;
+mod names;
+mod operator;
+mod order;
+mod render;
+mod select;
+mod statement;
+mod table;
+mod value;
+
+pub use arguments::Arguments;
+pub use error::{Fault, Outcome, QueryError};
+pub use names::{TableName, nearest, quote_ident};
+pub use statement::{
+    Bounds, DELETE_ARGUMENTS, INSERT_ARGUMENTS, Param, SELECT_ARGUMENTS, Statement, UPDATE_ARGUMENTS, delete,
+    insert, select, update,
+};
+pub use table::{Column, Table};

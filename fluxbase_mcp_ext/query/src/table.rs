@@ -1,0 +1,182 @@
+//! What the caller of this crate knows about a table: the catalog, seen with the privileges of one role.
+//!
+//! This module does NOT read the catalog. It trusts what it is given: `type_sql` is put into SQL text as it stands.
+
+use crate::error::{QueryError, place, show};
+use crate::names::nearest;
+
+/// A table, view, materialized view or foreign table with the columns on which the caller's role has a privilege.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// `pg_class.oid`.
+    pub oid: u32,
+    /// Schema, unquoted.
+    pub schema: String,
+    /// Name, unquoted.
+    pub name: String,
+    /// `pg_class.relkind`: r, p, v, m, f.
+    pub kind: char,
+    /// In the order of the table, only those on which the caller has SELECT, INSERT or UPDATE.
+    pub columns: Vec<Column>,
+    /// The table's comment.
+    pub comment: Option<String>,
+}
+
+/// One column. `Default` gives an empty column without any privilege, so that tests name only what they need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Column {
+    /// Name, unquoted.
+    pub name: String,
+    /// `pg_attribute.atttypid`.
+    pub type_oid: u32,
+    /// `format_type(atttypid, NULL)`, schema-qualified and quoted by Postgres. Goes into SQL text as it stands.
+    pub type_sql: String,
+    /// `pg_attribute.atttypmod`, -1 for none.
+    pub typmod: i32,
+    /// The type below all domains; `type_oid` when it is no domain.
+    pub base_oid: u32,
+    /// `format_type` of the base type.
+    pub base_sql: String,
+    /// Schema of the base type, unquoted. The operators of a user-defined type (citext, vector) are taken from it. Empty:
+    /// they are found by the search path.
+    pub base_schema: String,
+    /// `pg_type.typcategory` of the base type.
+    pub category: char,
+    /// The base type is a row type.
+    pub is_composite: bool,
+    /// The element's type below all domains, 0 unless the base type is a true array.
+    pub element_oid: u32,
+    /// `pg_type.typcategory` of the element, `'\0'` unless the base type is an array.
+    pub element_category: char,
+    /// The array type over the base type (`pg_type.typarray`), 0 if there is none. `in` and `nin` need it.
+    pub array_oid: u32,
+    /// `pg_type.typdelim` of the element for an array, else of the base type: what parts elements in array text. `'\0'`
+    /// means a comma.
+    pub delimiter: char,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// Has a default or is an identity.
+    pub has_default: bool,
+    /// GENERATED ALWAYS AS (…) or AS IDENTITY: Postgres computes it, nobody writes it.
+    pub generated: bool,
+    /// Labels of an enum in their order, else empty.
+    pub enum_labels: Vec<String>,
+    /// The caller may read it.
+    pub select: bool,
+    /// The caller may give it in an insert.
+    pub insert: bool,
+    /// The caller may change it.
+    pub update: bool,
+}
+
+/// OIDs of built-in types; they never change between Postgres versions.
+pub(crate) mod oid {
+    pub(crate) const BOOL: u32 = 16;
+    pub(crate) const BYTEA: u32 = 17;
+    pub(crate) const NAME: u32 = 19;
+    pub(crate) const INT8: u32 = 20;
+    pub(crate) const TEXT: u32 = 25;
+    pub(crate) const JSON: u32 = 114;
+    pub(crate) const XML: u32 = 142;
+    pub(crate) const TEXT_ARRAY: u32 = 1009;
+    pub(crate) const VARCHAR: u32 = 1043;
+    pub(crate) const NUMERIC: u32 = 1700;
+    pub(crate) const JSONB: u32 = 3802;
+    /// From here on types are made by users and extensions (FirstNormalObjectId).
+    pub(crate) const FIRST_USER: u32 = 16384;
+}
+
+impl Column {
+    pub(crate) fn is_array(&self) -> bool {
+        self.element_oid != 0
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.base_oid, oid::JSON | oid::JSONB)
+    }
+
+    /// Made by a user or an extension, and not of a kind (enum, range, array, row) whose operators are Postgres's own.
+    pub(crate) fn has_own_operators(&self) -> bool {
+        self.base_oid >= oid::FIRST_USER
+            && !self.is_array()
+            && !self.is_composite
+            && !matches!(self.category, 'E' | 'R')
+    }
+
+    /// The type of a parameter that is compared with this column. varchar has no operators of its own, and `name` would cut
+    /// a longer value silently; both compare with text.
+    pub(crate) fn comparison_oid(&self) -> u32 {
+        match self.base_oid {
+            oid::VARCHAR | oid::NAME => oid::TEXT,
+            base => base,
+        }
+    }
+
+    /// The array type of [`Column::comparison_oid`], 0 if there is none.
+    pub(crate) fn comparison_array_oid(&self) -> u32 {
+        match self.base_oid {
+            oid::VARCHAR | oid::NAME => oid::TEXT_ARRAY,
+            _ => self.array_oid,
+        }
+    }
+
+    /// The type's name for messages.
+    pub(crate) fn type_name(&self) -> &str {
+        if self.type_sql.is_empty() { "its type" } else { &self.type_sql }
+    }
+}
+
+/// How many columns a hint lists at most.
+const LISTED: usize = 12;
+
+impl Table {
+    /// `public.users`, for messages.
+    pub(crate) fn shown(&self) -> String {
+        format!("{}.{}", place("", &self.schema), place("", &self.name))
+    }
+
+    /// The column that the caller may read under this exact name.
+    pub(crate) fn readable(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.select && column.name == name)
+    }
+
+    /// The error for a name that is none of `candidates`: the nearest name and a list of what there is.
+    pub(crate) fn unknown_column<'a>(
+        &self,
+        place: &str,
+        name: &str,
+        candidates: impl Iterator<Item = &'a Column> + Clone,
+    ) -> QueryError {
+        let mut hint = String::new();
+        if let Some(near) = nearest(name, candidates.clone().map(|column| column.name.as_str())) {
+            hint.push_str(&format!("Did you mean {}? ", show(near)));
+        }
+        let total = candidates.clone().count();
+        if total == 0 {
+            hint.push_str("There is no column that you may use here.");
+        } else {
+            hint.push_str("Columns: ");
+            for (index, column) in candidates.take(LISTED).enumerate() {
+                if index > 0 {
+                    hint.push_str(", ");
+                }
+                hint.push_str(&crate::error::place("", &column.name));
+            }
+            if total > LISTED {
+                hint.push_str(&format!(", … and {} more", total - LISTED));
+            }
+            hint.push('.');
+        }
+        QueryError::UnknownColumn(crate::Fault::new(format!(
+            "{place}: {} has no column {}.",
+            self.shown(),
+            show(name)
+        )))
+        .with_hint(hint)
+    }
+
+    /// [`Table::unknown_column`] among the columns that the caller may read.
+    pub(crate) fn unknown_readable(&self, place: &str, name: &str) -> QueryError {
+        self.unknown_column(place, name, self.columns.iter().filter(|column| column.select))
+    }
+}

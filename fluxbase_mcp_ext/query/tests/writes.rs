@@ -1,0 +1,254 @@
+//! Insert, update, delete.
+
+mod support;
+
+use fluxbase_query::{QueryError, Statement, Table, delete, insert, update};
+use support::*;
+
+fn run(verb: &str, json: &str, table: &Table) -> Result<Statement, QueryError> {
+    match verb {
+        "insert" => insert(&args(json), table),
+        "update" => update(&args(json), table),
+        _ => delete(&args(json), table),
+    }
+}
+
+#[test]
+fn whole_statements() {
+    for (verb, json, sql, params, returns) in [
+        (
+            "insert",
+            r#"{"table":"notes","data":{"title":"a","id":null}}"#,
+            r#"WITH _r AS (INSERT INTO "public"."notes" AS t ("title", "id") VALUES ($1, $2) RETURNING t."id", t."title", t."created_at") SELECT pg_catalog.row_to_json(_r) FROM _r"#,
+            vec![(TEXT, Some("a"), "data.title"), (INT4, None, "data.id")],
+            true,
+        ),
+        (
+            "insert",
+            r#"{"data":{"title":"a"},"returning":"_r:id"}"#,
+            r#"WITH _r1 AS (INSERT INTO "public"."notes" AS t ("title") VALUES ($1) RETURNING t."id" AS "_r") SELECT pg_catalog.row_to_json(_r1) FROM _r1"#,
+            vec![(TEXT, Some("a"), "data.title")],
+            true,
+        ),
+        (
+            "insert",
+            r#"{"data":{"title":"a"},"returning":"none"}"#,
+            r#"INSERT INTO "public"."notes" AS t ("title") VALUES ($1)"#,
+            vec![(TEXT, Some("a"), "data.title")],
+            false,
+        ),
+        (
+            "update",
+            r#"{"data":{"title":"b","created_at":"2026-01-01"},"filter":{"id":{"in":[1,2]}},"returning":"id"}"#,
+            r#"WITH _r AS (UPDATE "public"."notes" AS t SET "title" = $1, "created_at" = $2 WHERE t."id" OPERATOR(pg_catalog.=) ANY ($3) RETURNING t."id") SELECT pg_catalog.row_to_json(_r) FROM _r"#,
+            vec![
+                (TEXT, Some("b"), "data.title"),
+                (TIMESTAMPTZ, Some("2026-01-01"), "data.created_at"),
+                (1007, Some(r#"{"1","2"}"#), "filter.id"),
+            ],
+            true,
+        ),
+        (
+            "update",
+            r#"{"data":{"title":"b"},"filter":{"id":1},"returning":""}"#,
+            r#"UPDATE "public"."notes" AS t SET "title" = $1 WHERE t."id" OPERATOR(pg_catalog.=) $2"#,
+            vec![(TEXT, Some("b"), "data.title"), (INT4, Some("1"), "filter.id")],
+            false,
+        ),
+        (
+            "delete",
+            r#"{"filter":{"id":1}}"#,
+            r#"WITH _r AS (DELETE FROM "public"."notes" AS t WHERE t."id" OPERATOR(pg_catalog.=) $1 RETURNING t."id", t."title", t."created_at") SELECT pg_catalog.row_to_json(_r) FROM _r"#,
+            vec![(INT4, Some("1"), "filter.id")],
+            true,
+        ),
+        (
+            "delete",
+            r#"{"filter":{"id":{"in":[]}},"returning":[]}"#,
+            r#"DELETE FROM "public"."notes" AS t WHERE false"#,
+            vec![],
+            false,
+        ),
+    ] {
+        let statement = run(verb, json, &notes()).unwrap_or_else(|error| panic!("{json}: {error}"));
+        assert_eq!(statement.sql, sql, "{json}");
+        let got: Vec<_> = statement
+            .params
+            .iter()
+            .map(|param| (param.type_oid, param.value.as_deref(), param.place.as_str()))
+            .collect();
+        assert_eq!(got, params, "{json}");
+        assert_eq!((statement.returns, statement.limit, statement.offset), (returns, 0, 0));
+        assert!(statement.notes.is_empty());
+    }
+}
+
+/// Values in `data`: JSON ▶ the SQL of the value, its type and text.
+#[test]
+fn data_becomes_parameters() {
+    for (column, json, sql, oid, text) in [
+        ("id", "12345678901234567890.10", "$1", INT8, "12345678901234567890.10"),
+        ("email", "\"x\"", "$1", TEXT, "x"),
+        ("email", "5", "$1", TEXT, "5"),
+        ("status", "\"too long for it\"", "$1", VARCHAR, "too long for it"),
+        ("is_active", "true", "$1", BOOL, "true"),
+        ("positive", "5", "$1", POSITIVE, "5"),
+        ("tags", r#"["a","b\"c\\",null,"NULL",""]"#, "$1", TEXT_ARRAY, r#"{"a","b\"c\\",NULL,"NULL",""}"#),
+        ("tags", r#"[["a"],["b"]]"#, "$1", TEXT_ARRAY, r#"{{"a"},{"b"}}"#),
+        ("tags", "[]", "$1", TEXT_ARRAY, "{}"),
+        ("tags", "\"{a,b}\"", "$1", TEXT_ARRAY, "{a,b}"),
+        ("totals", "[1.10,\"NaN\"]", "$1", 1231, r#"{"1.10","NaN"}"#),
+        ("docs", r#"[{"a":1},[1],"x",null]"#, "$1", 3807, r#"{"{\"a\":1}","[1]","\"x\"",NULL}"#),
+        ("blobs", r#"["AP8=","\\xaa"]"#, "$1", 1001, r#"{"\\x00ff","\\xaa"}"#),
+        ("doc", r#"{"a":[1, 2.50]}"#, "$1", JSONB, r#"{"a":[1, 2.50]}"#),
+        ("doc", "\"x\"", "$1", JSONB, "\"x\""),
+        ("doc", "[]", "$1", JSONB, "[]"),
+        ("doc", "false", "$1", JSONB, "false"),
+        ("raw", r#"{"b":1,"a":2}"#, "$1", JSON, r#"{"b":1,"a":2}"#),
+        ("avatar", "\"AP8=\"", "$1", BYTEA, "\\x00ff"),
+        ("avatar", "\" A P\\n8 \"", "$1", BYTEA, "\\x00ff"),
+        ("avatar", "\"\"", "$1", BYTEA, "\\x"),
+        (
+            "place",
+            r#"{"x":1}"#,
+            "pg_catalog.jsonb_populate_record(NULL::public.place, $1)",
+            JSONB,
+            r#"{"x":1}"#,
+        ),
+        ("place", "\"(1,q)\"", "$1", PLACE, "(1,q)"),
+        ("period", "\"[1,2)\"", "$1", INT4RANGE, "[1,2)"),
+        ("embedding", "[1,2.5,-3e-1]", "$1", VECTOR, "[1,2.5,-3e-1]"),
+        ("mood", "\"ok\"", "$1", MOOD, "ok"),
+    ] {
+        let json = format!("{{\"data\":{{\"{column}\":{json}}},\"returning\":\"none\"}}");
+        let statement = run("insert", &json, &users()).unwrap_or_else(|error| panic!("{json}: {error}"));
+        assert_eq!(
+            statement.sql,
+            format!("INSERT INTO \"public\".\"users\" AS t (\"{column}\") VALUES ({sql})")
+        );
+        assert_eq!((statement.params[0].type_oid, statement.params[0].value.as_deref()), (oid, Some(text)));
+    }
+}
+
+#[test]
+fn errors_by_code() {
+    for (verb, json, code) in [
+        ("insert", r#"{}"#, "22023"),
+        ("insert", r#"{"data":null}"#, "22023"),
+        ("insert", r#"{"data":{}}"#, "22023"),
+        ("insert", r#"{"data":[{"id":1}]}"#, "22023"),
+        ("insert", r#"{"data":"x"}"#, "22023"),
+        ("insert", r#"{"data":{"id":1},"filter":{"id":1}}"#, "22023"),
+        ("insert", r#"{"data":{"id":1,"id":2}}"#, "22030"),
+        ("insert", r#"{"data":{"emial":1}}"#, "42703"),
+        ("insert", r#"{"data":{"owner":"x"}}"#, "42501"),
+        ("insert", r#"{"data":{"full_name":"x"}}"#, "428C9"),
+        ("insert", r#"{"data":{"id":1},"returning":"secret"}"#, "42703"),
+        ("insert", r#"{"data":{"id":1},"returning":"now()"}"#, "42601"),
+        ("insert", r#"{"data":{"email":{"a":1}}}"#, "42804"),
+        ("insert", r#"{"data":{"email":["a"]}}"#, "42804"),
+        ("insert", r#"{"data":{"tags":true}}"#, "42804"),
+        ("insert", r#"{"data":{"tags":{"a":1}}}"#, "42804"),
+        ("insert", r#"{"data":{"avatar":"not base64!"}}"#, "42804"),
+        ("insert", r#"{"data":{"avatar":true}}"#, "42804"),
+        ("insert", r#"{"data":{"place":[1,2]}}"#, "42804"),
+        ("insert", r#"{"data":{"period":[1,2]}}"#, "42804"),
+        ("insert", r#"{"data":{"email":"\u0000"}}"#, "22021"),
+        ("insert", r#"{"data":{"doc":{"a":"\u0000"}}}"#, "22021"),
+        ("insert", r#"{"data":{"place":{"a":"\u0000"}}}"#, "22021"),
+        ("insert", r#"{"data":{"embedding":["\u0000"]}}"#, "22021"),
+        ("insert", r#"{"data":{"email":"\udc00"}}"#, "22032"),
+        ("update", r#"{"data":{"email":"x"}}"#, "22023"),
+        ("update", r#"{"data":{"email":"x"},"filter":null}"#, "22023"),
+        ("update", r#"{"data":{"email":"x"},"filter":{}}"#, "22023"),
+        ("update", r#"{"data":{"email":"x"},"filter":"id=1"}"#, "22023"),
+        ("update", r#"{"data":{"email":"x"},"filter":{"id":{"nin":[]}}}"#, "22023"),
+        ("update", r#"{"data":{"owner":"x"},"filter":{"id":1}}"#, "42501"),
+        ("update", r#"{"data":{},"filter":{"id":1}}"#, "22023"),
+        ("update", r#"{"filter":{"id":1}}"#, "22023"),
+        ("update", r#"{"data":{"email":"x"},"filter":{"id":1},"limit":1}"#, "22023"),
+        ("update", r#"{"data":{"email":"x"},"filter":{"id":1,"status":5,"id":2}}"#, "22030"),
+        ("delete", r#"{}"#, "22023"),
+        ("delete", r#"{"filter":{}}"#, "22023"),
+        ("delete", r#"{"filter":[]}"#, "22023"),
+        ("delete", r#"{"filter":{"id":"nin.()"}}"#, "22023"),
+        ("delete", r#"{"filter":{"secret":"eq.x"}}"#, "42703"),
+        ("delete", r#"{"filter":{"id":1},"data":{}}"#, "22023"),
+    ] {
+        let error = run(verb, json, &users()).expect_err(json);
+        assert_eq!(error.code(), code, "{json}: {error}");
+        assert!(error.to_string().ends_with("Nothing was changed."), "{error}");
+    }
+}
+
+#[test]
+fn errors_teach() {
+    for (verb, json, text) in [
+        (
+            "delete",
+            r#"{"filter":{"status":"open"}}"#,
+            r#"filter.status: "open" has no operator. Write {"status":"eq.open"} or {"status":{"eq":"open"}}. Nothing was changed."#,
+        ),
+        (
+            "delete",
+            r#"{"filter":{}}"#,
+            r#"filter: is empty, which would delete every row. Write a condition that says which rows: {"filter":{"id":"eq.5"}}. Nothing was changed."#,
+        ),
+        (
+            "update",
+            r#"{"data":{"email":"x"}}"#,
+            r#"filter: is missing. Write a condition that says which rows: {"filter":{"id":"eq.5"}}. Nothing was changed."#,
+        ),
+        (
+            "insert",
+            r#"{"data":{"owner":"x"}}"#,
+            r#"data.owner: you have no privilege to insert into the column "owner". Leave it out. Nothing was changed."#,
+        ),
+        (
+            "insert",
+            r#"{"data":{"full_name":"x"}}"#,
+            r#"data.full_name: Postgres computes this column, it cannot be given a value. Leave it out. Nothing was changed."#,
+        ),
+        (
+            "insert",
+            r#"{"data":{"email":{"a":1}}}"#,
+            r#"data.email: an object does not fit a column of type text. Write a string, a number or a boolean. Nothing was changed."#,
+        ),
+        (
+            "insert",
+            r#"{"data":{"tags":"x","age":[1]}}"#,
+            r#"data.age: a list does not fit a column of type integer. Write a string, a number or a boolean. Nothing was changed."#,
+        ),
+        (
+            "insert",
+            r#"{"data":{"tags":5}}"#,
+            r#"data.tags: the column is an array (text[]), not a number. Write a list: [5]. Nothing was changed."#,
+        ),
+    ] {
+        assert_eq!(run(verb, json, &users()).unwrap_err().to_string(), text);
+    }
+}
+
+#[test]
+fn without_a_readable_column_no_records_come_back() {
+    let mut table = notes();
+    for column in &mut table.columns {
+        column.select = false;
+    }
+    let statement = run("insert", r#"{"data":{"title":"x"}}"#, &table).unwrap();
+    assert!(!statement.returns);
+    assert!(!statement.sql.contains("RETURNING"));
+    assert_eq!(
+        run("insert", r#"{"data":{"title":"x"},"returning":"*"}"#, &table).unwrap_err().code(),
+        "42501"
+    );
+}
+
+#[test]
+fn a_domain_and_its_column_type() {
+    // data is checked by the domain, a filter compares with the base type.
+    let json = r#"{"data":{"positive":1},"filter":{"positive":2},"returning":""}"#;
+    let types: Vec<_> =
+        run("update", json, &users()).unwrap().params.iter().map(|param| param.type_oid).collect();
+    assert_eq!(types, [POSITIVE, INT4]);
+}

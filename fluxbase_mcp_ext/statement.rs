@@ -1,0 +1,259 @@
+//! Runs one statement of the `query` crate: kept plan, typed parameters, rows carried as text.
+//!
+//! Invariants:
+//! - Parameters go through their type's input function; no value is ever part of the statement's text.
+//! - A plan is kept for one role: a plan shared by two roles on a table with row security would be planned anew at each
+//!   change of role. The number of kept plans is bounded; the one unused for longest goes first.
+//! - Rows are one column of type json. Their text is copied once, into the answer, and the size bound acts while they are
+//!   produced: a reading statement stops there, a writing one goes on and only its rows are left out.
+//!
+//! It runs inside the guard and does not know whose role it is. It does not build SQL: see the `query` crate.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::CString;
+
+use fluxbase_query::{Param, Statement};
+use pgrx::{pg_guard, pg_sys};
+
+use crate::error::Error;
+use crate::guard::Access;
+
+const KEPT_PLANS: usize = 256;
+
+/// What a statement gave back.
+pub struct Rows {
+    /// The rows as JSON objects, separated by commas.
+    pub text: String,
+    /// How many rows `text` holds.
+    pub shown: u64,
+    /// How many rows the statement produced or touched before it ended or was stopped.
+    pub total: u64,
+    /// Whether rows were left out because of the size bound.
+    pub cut: bool,
+}
+
+thread_local! {
+    static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), clock: 0 });
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static PREPARED: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Plans {
+    kept: HashMap<(pg_sys::Oid, String), Kept>,
+    clock: u64,
+}
+
+struct Kept {
+    plan: pg_sys::SPIPlanPtr,
+    types: Vec<pg_sys::Oid>,
+    used: u64,
+}
+
+/// The argument whose value was being read when an error was raised, once.
+pub(crate) fn take_place() -> Option<String> {
+    PLACE.take()
+}
+
+/// Runs `statement` as the current role.
+///
+/// `max_rows` bounds the rows of the text (the statement's own LIMIT may ask for one more, to tell that there is more);
+/// `max_chars` bounds its size in characters.
+///
+/// # Errors
+/// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
+pub fn run(statement: &Statement, access: Access, max_rows: u64, max_chars: usize) -> Result<Rows, Error> {
+    // SAFETY: connect and finish are paired; when an error is raised between them, the guard's rollback ends the connection.
+    unsafe {
+        if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
+            return Err(Error::internal("SPI_connect failed"));
+        }
+        let plan = plan_for(statement)?;
+        let params = bind(&statement.params);
+        let mut sink = Sink {
+            receiver: receiver(),
+            rows: Rows { text: String::with_capacity(2048), shown: 0, total: 0, cut: false },
+            chars: 0,
+            max_rows,
+            max_chars,
+            stop: access == Access::Read,
+        };
+        let options = pg_sys::SPIExecuteOptions {
+            params,
+            read_only: access == Access::Read,
+            allow_nonatomic: false,
+            must_return_tuples: false,
+            tcount: 0,
+            dest: if statement.returns { (&raw mut sink).cast() } else { std::ptr::null_mut() },
+            owner: std::ptr::null_mut(),
+        };
+        let code = pg_sys::SPI_execute_plan_extended(plan, &options);
+        if code < 0 {
+            return Err(Error::internal(&format!("SPI_execute_plan_extended returned {code}")));
+        }
+        if !statement.returns {
+            sink.rows.total = pg_sys::SPI_processed;
+        }
+        pg_sys::SPI_finish();
+        Ok(sink.rows)
+    }
+}
+
+/// The kept plan of the statement for the current role, prepared now when there is none.
+///
+/// # Safety
+/// SPI must be connected.
+unsafe fn plan_for(statement: &Statement) -> Result<pg_sys::SPIPlanPtr, Error> {
+    // SAFETY: SPI is connected; plans are kept in a memory context of the whole backend, and freed only here.
+    unsafe {
+        let role = pg_sys::GetUserId();
+        let mut types: Vec<pg_sys::Oid> =
+            statement.params.iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
+        let key = (role, statement.sql.clone());
+        let found = PLANS.with_borrow_mut(|plans| {
+            plans.clock += 1;
+            let clock = plans.clock;
+            let kept = plans.kept.get_mut(&key)?;
+            if kept.types != types {
+                return None;
+            }
+            kept.used = clock;
+            Some(kept.plan)
+        });
+        if let Some(plan) = found {
+            return Ok(plan);
+        }
+        let sql = CString::new(statement.sql.as_str()).map_err(|_| Error::internal("NUL in a statement"))?;
+        let plan = pg_sys::SPI_prepare_cursor(
+            sql.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
+        );
+        if plan.is_null() {
+            let code = pg_sys::SPI_result;
+            return Err(Error::internal(&format!("SPI_prepare_cursor returned {code}")));
+        }
+        if pg_sys::SPI_keepplan(plan) != 0 {
+            return Err(Error::internal("SPI_keepplan failed"));
+        }
+        let dropped = PLANS.with_borrow_mut(|plans| {
+            let used = plans.clock;
+            let replaced = plans.kept.insert(key, Kept { plan, types, used });
+            let evicted = (plans.kept.len() > KEPT_PLANS)
+                .then(|| plans.kept.iter().min_by_key(|(_, kept)| kept.used).map(|(key, _)| key.clone()))
+                .flatten()
+                .and_then(|oldest| plans.kept.remove(&oldest));
+            [replaced, evicted]
+        });
+        for kept in dropped.into_iter().flatten() {
+            pg_sys::SPI_freeplan(kept.plan);
+        }
+        Ok(plan)
+    }
+}
+
+/// Turns the parameters into data of their types. While a value is read, its place is remembered, so that an error of the
+/// input function can name the argument.
+///
+/// # Safety
+/// The list lives in the current memory context, which must outlive the execution.
+unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
+    if params.is_empty() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: makeParamList allocates room for that many entries; each is filled before the list is used.
+    unsafe {
+        let list = pg_sys::makeParamList(params.len() as i32);
+        let entries = (*list).params.as_mut_ptr();
+        for (n, param) in params.iter().enumerate() {
+            PLACE.with_borrow_mut(|place| {
+                let place = place.get_or_insert_default();
+                place.clear();
+                place.push_str(&param.place);
+            });
+            let ptype = pg_sys::Oid::from(param.type_oid);
+            let mut input = pg_sys::InvalidOid;
+            let mut io_param = pg_sys::InvalidOid;
+            pg_sys::getTypeInputInfo(ptype, &mut input, &mut io_param);
+            // NULL goes through the input function as well: a domain may refuse it.
+            let value = match &param.value {
+                Some(text) => Some(CString::new(text.as_str()).unwrap_or_default()),
+                None => None,
+            };
+            let pointer = value.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+            let datum = pg_sys::OidInputFunctionCall(input, pointer.cast_mut(), io_param, param.typmod);
+            entries.add(n).write(pg_sys::ParamExternData {
+                value: datum,
+                isnull: param.value.is_none(),
+                pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                ptype,
+            });
+        }
+        PLACE.set(None);
+        list
+    }
+}
+
+/// Where Postgres's executor hands each row to. The receiver comes first, so that its address is the sink's.
+#[repr(C)]
+struct Sink {
+    receiver: pg_sys::DestReceiver,
+    rows: Rows,
+    chars: usize,
+    max_rows: u64,
+    max_chars: usize,
+    stop: bool,
+}
+
+fn receiver() -> pg_sys::DestReceiver {
+    pg_sys::DestReceiver {
+        receiveSlot: Some(receive),
+        rStartup: Some(startup),
+        rShutdown: Some(shutdown),
+        rDestroy: Some(shutdown),
+        mydest: pg_sys::CommandDest::DestNone,
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn startup(_own: *mut pg_sys::DestReceiver, _operation: i32, _columns: pg_sys::TupleDesc) {}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn shutdown(_own: *mut pg_sys::DestReceiver) {}
+
+/// Takes one row; false ends the execution.
+#[pg_guard]
+unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, own: *mut pg_sys::DestReceiver) -> bool {
+    // SAFETY: `own` is the first field of a Sink that `run` keeps alive for the whole execution; the slot holds one column
+    // of type json, whose text is valid in the database's encoding, which is UTF8.
+    unsafe {
+        let sink = &mut *own.cast::<Sink>();
+        sink.rows.total += 1;
+        if sink.rows.cut || sink.rows.shown >= sink.max_rows {
+            return !sink.stop;
+        }
+        if (*slot).tts_nvalid < 1 {
+            pg_sys::slot_getsomeattrs_int(slot, 1);
+        }
+        if *(*slot).tts_isnull {
+            return true;
+        }
+        let packed = pg_sys::pg_detoast_datum_packed((*(*slot).tts_values).cast_mut_ptr());
+        let bytes = pgrx::varlena::varlena_to_byte_slice(packed);
+        let text = std::str::from_utf8_unchecked(bytes);
+        let chars = text.chars().count() + 1;
+        if sink.chars + chars > sink.max_chars {
+            sink.rows.cut = true;
+            return !sink.stop;
+        }
+        sink.chars += chars;
+        if sink.rows.shown > 0 {
+            sink.rows.text.push(',');
+        }
+        sink.rows.text.push_str(text);
+        sink.rows.shown += 1;
+        true
+    }
+}

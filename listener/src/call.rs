@@ -1,0 +1,388 @@
+//! One call of `mcp.handle`: one round trip on a prepared statement, and what becomes of it when it does not end well.
+//!
+//! `query` returns after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
+//! it was rolled back (serialization failure, deadlock, a plan that went stale) or when it changes nothing and its
+//! connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Row, Statement};
+
+use crate::connection::{Connection, reason};
+use crate::pool::{GRACE, Lane, Lease, NoLease, Pool, end_backend};
+
+const SQL: &str =
+    "SELECT status, body, retry_after, pending FROM mcp.handle($1::text, $2::text, ($3::text)::jsonb)";
+
+/// Further attempts after a conflict with another transaction.
+const CONFLICTS: u32 = 2;
+
+/// What is sent.
+pub(crate) struct Call<'a> {
+    /// The message as it came.
+    pub(crate) message: &'a str,
+    /// Kind, id and hash of the key, as `fluxbase_credential` writes it.
+    pub(crate) credential: &'a str,
+    /// The transport as JSON text.
+    pub(crate) transport: &'a str,
+    /// Which connections it may use.
+    pub(crate) lane: Lane,
+    /// Whether it changes nothing.
+    pub(crate) repeatable: bool,
+    /// Time for the call, once it has a connection.
+    pub(crate) deadline: Duration,
+    /// The word that joins answer and log.
+    pub(crate) reference: &'a str,
+}
+
+/// What `mcp.handle` answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// JSON text; `None` for an empty body.
+    pub(crate) body: Option<String>,
+    /// Seconds for `Retry-After`.
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No connection became free. Nothing was done.
+    Busy,
+    /// Postgres is away, or does not let the listener in. Nothing was done.
+    Away,
+    /// `mcp.handle` is missing, or the listener's role may not execute it. Nothing was done.
+    NotSetUp,
+    /// Postgres cancelled the statement (`statement_timeout`, or an administrator). Rolled back.
+    Cancelled,
+    /// The listener's deadline passed.
+    Deadline {
+        /// Whether it is certain that nothing was changed.
+        rolled_back: bool,
+    },
+    /// Other transactions were in the way every time. Rolled back.
+    Conflict,
+    /// The connection broke while the call ran.
+    Lost,
+    /// Something that should not happen; the log has it under the reference.
+    Internal,
+}
+
+/// Sends the call and waits for its end.
+pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure> {
+    let mut lease = lease(pool, call).await?;
+    let deadline = Instant::now() + call.deadline;
+    let (mut conflicts, mut prepared_again, mut lost) = (0, false, false);
+    loop {
+        let error = match once(&mut lease, call, deadline).await {
+            Ok(answer) => return Ok(answer),
+            Err(Fault::Final(failure)) => return Err(failure),
+            Err(Fault::Sql(error)) => error,
+        };
+        let kind = match error.code() {
+            Some(code) => Kind::of(code, error.as_db_error().and_then(|db| db.routine())),
+            // No SQL error: the connection ended, or the protocol broke.
+            None => Kind::Ending,
+        };
+        let is_final = match kind {
+            Kind::Conflict => conflicts == CONFLICTS,
+            Kind::Stale => prepared_again,
+            Kind::Ending => lost || !call.repeatable,
+            _ => true,
+        };
+        log(call, kind, is_final, &error);
+        match kind {
+            Kind::Cancelled => return Err(Failure::Cancelled),
+            Kind::Conflict if is_final => return Err(Failure::Conflict),
+            Kind::Conflict => {
+                conflicts += 1;
+                // Let the other one finish; two that collided should not come back at the same moment.
+                let jitter = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, |now| now.subsec_micros() % 10);
+                tokio::time::sleep(Duration::from_millis(u64::from(conflicts * 10 + jitter))).await;
+            }
+            Kind::Stale if !is_final => {
+                prepared_again = true;
+                if let Some(connection) = lease.connection() {
+                    connection.handle = None;
+                }
+            }
+            Kind::Ending => {
+                // The place goes first: the next lease may need it.
+                lease.discard();
+                drop(lease);
+                if is_final {
+                    return Err(Failure::Lost);
+                }
+                lost = true;
+                lease = self::lease(pool, call).await?;
+            }
+            Kind::NotSetUp => return Err(Failure::NotSetUp),
+            Kind::Stale | Kind::Other => {
+                // Whatever it was, the next caller shall not inherit it.
+                lease.discard();
+                return Err(Failure::Internal);
+            }
+        }
+    }
+}
+
+async fn lease(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Lease, Failure> {
+    pool.lease(call.lane).await.map_err(|error| match error {
+        NoLease::Busy => {
+            tracing::warn!(request = call.reference, "no connection became free in time");
+            Failure::Busy
+        }
+        NoLease::Unreachable(error) => {
+            tracing::error!(request = call.reference, reason = %error, database = %pool.target(), "cannot connect to Postgres");
+            Failure::Away
+        }
+    })
+}
+
+enum Fault {
+    Sql(tokio_postgres::Error),
+    Final(Failure),
+}
+
+/// One attempt. If this future is dropped, the lease stops the statement.
+async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<Answer, Fault> {
+    lease.begin();
+    let Some(connection) = lease.connection() else { return Err(Fault::Final(Failure::Internal)) };
+    let result = async {
+        let Ok(statement) = timeout_at(deadline, statement(connection)).await else {
+            return Err(Fault::Final(Failure::Deadline { rolled_back: true }));
+        };
+        let statement = statement.map_err(Fault::Sql)?;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&call.message, &call.credential, &call.transport];
+        let query = connection.client.query(&statement, &parameters);
+        tokio::pin!(query);
+        match timeout_at(deadline, query.as_mut()).await {
+            Ok(result) => result.map_err(Fault::Sql),
+            Err(_) => stop(connection, query, call).await,
+        }
+    }
+    .await;
+    match result {
+        Ok(rows) => {
+            lease.end();
+            answer(&rows, call).map_err(Fault::Final)
+        }
+        Err(Fault::Sql(error)) => {
+            lease.end();
+            Err(Fault::Sql(error))
+        }
+        // The deadline passed: dropping the lease in flight cleans up what is left.
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn statement(connection: &mut Connection) -> Result<Statement, tokio_postgres::Error> {
+    if let Some(statement) = &connection.handle {
+        return Ok(statement.clone());
+    }
+    let statement = connection.client.prepare(SQL).await?;
+    connection.handle = Some(statement.clone());
+    Ok(statement)
+}
+
+/// The deadline has passed: cancel, wait for the end, terminate. An answer that still comes has been committed and is
+/// worth more than an error.
+async fn stop(
+    connection: &Connection,
+    mut query: std::pin::Pin<&mut impl Future<Output = Result<Vec<Row>, tokio_postgres::Error>>>,
+    call: &Call<'_>,
+) -> Result<Vec<Row>, Fault> {
+    tracing::warn!(request = call.reference, "the deadline has passed; cancelling the statement");
+    let grace = Instant::now() + GRACE;
+    let failure = |rolled_back| Err(Fault::Final(Failure::Deadline { rolled_back }));
+    if let Ok(Err(error)) = timeout_at(grace, connection.cancel()).await {
+        tracing::warn!(request = call.reference, reason = %error, "the cancel request could not be sent");
+    }
+    match timeout_at(grace, query.as_mut()).await {
+        Ok(Ok(rows)) => Ok(rows),
+        Ok(Err(error)) => failure(error.code() == Some(&SqlState::QUERY_CANCELED)),
+        Err(_) => {
+            end_backend(connection).await;
+            failure(false)
+        }
+    }
+}
+
+fn answer(rows: &[Row], call: &Call<'_>) -> Result<Answer, Failure> {
+    let read = || -> Option<Answer> {
+        let [row] = rows else { return None };
+        let retry_after = row.try_get::<_, Option<i32>>(2).ok()?;
+        Some(Answer {
+            status: u16::try_from(row.try_get::<_, i32>(0).ok()?).ok()?,
+            body: row.try_get(1).ok()?,
+            retry_after: retry_after.and_then(|seconds| u32::try_from(seconds).ok()),
+        })
+    };
+    read().ok_or_else(|| {
+        tracing::error!(
+            request = call.reference,
+            rows = rows.len(),
+            "mcp.handle gave no answer of the agreed shape"
+        );
+        Failure::Internal
+    })
+}
+
+/// What an SQL error means for the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Cancelled,
+    Conflict,
+    Stale,
+    Ending,
+    NotSetUp,
+    Other,
+}
+
+impl Kind {
+    /// `routine` is the function in Postgres that raised the error.
+    fn of(code: &SqlState, routine: Option<&str>) -> Kind {
+        match code.code() {
+            "57014" => Kind::Cancelled,
+            "40001" | "40P01" => Kind::Conflict,
+            "26000" => Kind::Stale,
+            "0A000" if routine == Some("RevalidateCachedQuery") => Kind::Stale,
+            // The server shuts down, crashed elsewhere, is starting, has dropped the database, or the idle limit struck.
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => Kind::Ending,
+            code if code.starts_with("08") => Kind::Ending,
+            // No such function, no such schema, no privilege.
+            "42883" | "3F000" | "42501" => Kind::NotSetUp,
+            _ => Kind::Other,
+        }
+    }
+}
+
+fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Error) {
+    let (request, reason) = (call.reference, reason(error));
+    match kind {
+        Kind::NotSetUp => tracing::error!(
+            request,
+            reason,
+            "mcp.handle cannot be called. As a superuser of this database run: CREATE EXTENSION IF NOT EXISTS \
+             fluxbase_mcp_ext; SELECT mcp.setup_listener('the listener''s role'); or run: fluxbase init"
+        ),
+        Kind::Other => tracing::error!(request, reason, "mcp.handle failed"),
+        Kind::Stale if is_final => tracing::error!(request, reason, "mcp.handle failed"),
+        Kind::Conflict if is_final => tracing::warn!(request, reason, "gave up after conflicts"),
+        Kind::Conflict | Kind::Stale => tracing::debug!(request, reason, "trying again"),
+        Kind::Cancelled | Kind::Ending => tracing::warn!(request, reason, "the statement did not finish"),
+    }
+}
+
+impl Failure {
+    /// The HTTP status and what the caller is told. `writes` says whether the call could have changed something.
+    pub(crate) fn told(
+        self,
+        writes: bool,
+        deadline: Duration,
+        statement_timeout: Duration,
+        reference: &str,
+    ) -> (u16, String) {
+        let nothing = "Nothing was changed.";
+        let unknown = if writes {
+            "Whether it changed anything is not known: read the rows before you try again."
+        } else {
+            nothing
+        };
+        match self {
+            Failure::Busy => (
+                503,
+                format!(
+                    "The server is busy: no database connection became free. {nothing} Try again in a moment."
+                ),
+            ),
+            Failure::Away => {
+                (503, format!("The database cannot be reached now. {nothing} Try again in a moment."))
+            }
+            Failure::NotSetUp => (
+                503,
+                format!(
+                    "The database is not set up for this listener. {nothing} Its administrator finds the step that is \
+                     missing in the listener's log, reference {reference}."
+                ),
+            ),
+            Failure::Cancelled => (
+                504,
+                format!(
+                    "The call was cancelled by Postgres: it took longer than statement_timeout ({} s), or an \
+                     administrator stopped it. {nothing} Ask for less, for example with a filter or a smaller limit.",
+                    statement_timeout.as_secs_f32()
+                ),
+            ),
+            Failure::Deadline { rolled_back } => (
+                504,
+                format!(
+                    "The call was stopped: it took longer than the listener's deadline ({} s). {}",
+                    deadline.as_secs_f32(),
+                    if rolled_back { nothing } else { unknown }
+                ),
+            ),
+            Failure::Conflict => (
+                503,
+                format!(
+                    "Other transactions were in the way three times in a row. {nothing} Try again in a moment."
+                ),
+            ),
+            Failure::Lost => {
+                (503, format!("The connection to the database was lost during the call. {unknown}"))
+            }
+            Failure::Internal => (
+                500,
+                format!(
+                    "Internal error, reference {reference}. The details are in the listener's log. {unknown}"
+                ),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_the_call_does_about_them() {
+        for (code, routine, kind) in [
+            ("57014", None, Kind::Cancelled),
+            ("40001", None, Kind::Conflict),
+            ("40P01", None, Kind::Conflict),
+            ("26000", None, Kind::Stale),
+            ("0A000", Some("RevalidateCachedQuery"), Kind::Stale),
+            ("0A000", None, Kind::Other),
+            ("57P01", None, Kind::Ending),
+            ("08006", None, Kind::Ending),
+            ("42883", None, Kind::NotSetUp),
+            ("3F000", None, Kind::NotSetUp),
+            ("42501", None, Kind::NotSetUp),
+            ("XX000", None, Kind::Other),
+        ] {
+            assert_eq!(Kind::of(&SqlState::from_code(code), routine), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_writes_have_an_unknown_outcome() {
+        let told = |failure: Failure, writes| {
+            failure.told(writes, Duration::from_secs(35), Duration::from_secs(30), "ref").1
+        };
+        let stopped = Failure::Deadline { rolled_back: false };
+        assert!(told(stopped, true).contains("not known"));
+        assert!(!told(stopped, false).contains("not known"));
+        assert!(!told(Failure::Deadline { rolled_back: true }, true).contains("not known"));
+        assert!(told(Failure::Cancelled, true).contains("statement_timeout (30 s)"));
+        assert!(told(Failure::Internal, false).contains("reference ref"));
+    }
+}

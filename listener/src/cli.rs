@@ -1,0 +1,133 @@
+//! The command line: `serve`, `clientkeys`, `servicekeys`, `init`, `doctor`.
+//!
+//! Everything except `serve` is a thin call of SQL functions, so that psql can do the same. Results go to standard
+//! output, errors with a hint to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod doctor;
+mod failure;
+mod init;
+mod keys;
+mod serve;
+mod session;
+mod table;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use fluxbase_credential::Kind;
+
+use failure::Failure;
+
+/// Postgres for AI assistants: the listener of fluxbase_mcp_ext and its tools.
+#[derive(Debug, Parser)]
+#[command(name = "fluxbase", version, max_term_width = 100)]
+struct Arguments {
+    /// Where Postgres is, as postgres://user:password@host:5432/database. Without it: FLUXBASE_DATABASE_URL, then the
+    /// PG* variables.
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP over HTTP.
+    Serve(serve::Options),
+    /// Keys for assistants: they act as a database role, under row-level security.
+    Clientkeys {
+        #[command(subcommand)]
+        action: keys::Action,
+    },
+    /// Keys for trusted programs: they bypass row-level security.
+    Servicekeys {
+        #[command(subcommand)]
+        action: keys::Action,
+    },
+    /// Set up an existing database: extension, roles, the listener's login.
+    Init(init::Options),
+    /// Look for what is wrong, and say how to mend it.
+    Doctor(doctor::Options),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
+    };
+    match runtime.block_on(dispatch(arguments)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let url = arguments.database_url.as_deref();
+    match arguments.command {
+        Command::Serve(options) => serve::serve(options, url).await,
+        Command::Clientkeys { action } => keys::run(Kind::Client, action, url).await,
+        Command::Servicekeys { action } => keys::run(Kind::Service, action, url).await,
+        Command::Init(options) => init::run(options, url).await,
+        Command::Doctor(options) => doctor::run(options, url).await,
+    }
+}
+
+/// Writes a result. A reader that has gone (`| head`) is no error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") };
+    let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_line_is_understood_letter_for_letter() {
+        let line = [
+            "fluxbase",
+            "clientkeys",
+            "create",
+            "--name",
+            "AI Assistant",
+            "--scopes",
+            "read:tables,write:tables,execute:functions",
+        ];
+        assert!(Arguments::try_parse_from(line).is_ok());
+        for line in [
+            "fluxbase servicekeys create --name s --json --expires 30d --rate-limit 10 --set a.b=c --set d=e=f",
+            "fluxbase clientkeys list --json --database-url postgres://h/d",
+            "fluxbase clientkeys revoke 0123456789abcdef",
+            "fluxbase clientkeys rotate x --grace 1h",
+            "fluxbase --database-url postgres://h/d doctor access --key-name n --table t",
+            "fluxbase doctor --json",
+            "fluxbase init --json",
+            "fluxbase serve --config x.yaml --listen 127.0.0.1:0",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in
+            ["fluxbase", "fluxbase clientkeys create", "fluxbase clientkeys create --name a --expires soon"]
+        {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

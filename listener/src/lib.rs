@@ -1,0 +1,37 @@
+//! The HTTP listener and the command line of `fluxbase_mcp_ext`.
+//!
+//! The listener knows HTTP and nothing of MCP: it bounds a request, finds the key in its headers, and asks the SQL
+//! function `mcp.handle` once, in one round trip. Who the key stands for, what it may do and what the answer is are
+//! decided inside Postgres. The modules stand in the order in which a request meets them.
+//!
+//! Invariants:
+//! - A key is parsed, hashed and forgotten: it is in no log, no error, no answer, and never reaches Postgres.
+//! - HTTP 200 is sent after Postgres has committed, never before.
+//! - A client that goes away stops its statement, and its connection is clean before the next request gets it.
+//!
+//! It does not: check scopes, count requests per key, parse MCP, or keep anything between two requests.
+
+pub mod cli;
+pub mod config;
+pub mod logging;
+
+pub mod server;
+
+mod body;
+mod credentials;
+mod limiter;
+mod message;
+mod origin;
+mod reply;
+mod routes;
+
+mod call;
+mod connection;
+pub mod database;
+mod health;
+mod pool;
+mod tls;
+
+pub use config::Config;
+pub use database::Target;
+pub use server::{Listener, run};

@@ -1,0 +1,140 @@
+//! The two members of a message that the listener reads: its id, to echo it in a refusal, and its method, for the lane
+//! and the log. Nothing here judges a message: `mcp.handle` does, and gets the text as it came.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::pool::Lane;
+
+/// Methods that may stand in a log. Anything else is logged as `other`, since a client could put anything there.
+const KNOWN: [&str; 22] = [
+    "initialize",
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "tasks/get",
+    "tasks/cancel",
+];
+
+/// What a message says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Peek {
+    /// The id as JSON text, if it is a string or an integer; else `null`.
+    pub(crate) id: String,
+    /// The method, if it is one of [`KNOWN`].
+    pub(crate) method: Option<&'static str>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+}
+
+impl Peek {
+    /// Reads `text`, which may be anything.
+    pub(crate) fn at(text: &str) -> Peek {
+        let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
+            return Peek::nothing();
+        };
+        let method = envelope
+            .method
+            .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
+            .and_then(|name| KNOWN.into_iter().find(|known| *known == name));
+        let id = envelope.id.map(RawValue::get).filter(|raw| is_id(raw)).unwrap_or("null").to_owned();
+        Peek { id, method }
+    }
+
+    /// For a message that could not be read.
+    pub(crate) fn nothing() -> Peek {
+        Peek { id: "null".to_owned(), method: None }
+    }
+
+    /// Tool calls, and what is not known, may be slow.
+    pub(crate) fn lane(&self) -> Lane {
+        match self.method {
+            None | Some("tools/call") => Lane::General,
+            Some(_) => Lane::Short,
+        }
+    }
+
+    /// Whether the message changes nothing, so that it may be sent again when its outcome is not known.
+    pub(crate) fn repeatable(&self) -> bool {
+        self.lane() == Lane::Short
+    }
+
+    /// The word for the log.
+    pub(crate) fn label(&self) -> &'static str {
+        self.method.unwrap_or("other")
+    }
+}
+
+fn is_id(raw: &str) -> bool {
+    raw.starts_with('"') || raw.strip_prefix('-').unwrap_or(raw).bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_echoed_as_they_came() {
+        for (text, id) in [
+            (r#"{"id":1,"method":"ping"}"#, "1"),
+            (r#"{"id":18446744073709551616}"#, "18446744073709551616"),
+            (r#"{"id":-7}"#, "-7"),
+            (r#"{"id":""}"#, "\"\""),
+            (r#"{"id":"a\"b"}"#, r#""a\"b""#),
+            (r#"{"id":null}"#, "null"),
+            (r#"{"id":1.5}"#, "null"),
+            (r#"{"id":true}"#, "null"),
+            (r#"{"id":{}}"#, "null"),
+            (r#"{"id":1,"id":2}"#, "null"),
+            (r#"[{"id":1}]"#, "null"),
+            ("", "null"),
+            ("{", "null"),
+        ] {
+            assert_eq!(Peek::at(text).id, id, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_known_methods_are_quick_and_logged() {
+        for (text, label, lane) in [
+            (r#"{"method":"tools/list"}"#, "tools/list", Lane::Short),
+            (r#"{"method":"tools\/list"}"#, "tools/list", Lane::Short),
+            (r#"{"method":"tools/call","params":{"name":"x"}}"#, "tools/call", Lane::General),
+            (r#"{"method":"fbk_secret"}"#, "other", Lane::General),
+            (r#"{"method":5,"id":1}"#, "other", Lane::General),
+            ("nonsense", "other", Lane::General),
+        ] {
+            let peek = Peek::at(text);
+            assert_eq!((peek.label(), peek.lane()), (label, lane), "{text}");
+            assert_eq!(peek.repeatable(), lane == Lane::Short);
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_left_to_the_server() {
+        let text = format!(r#"{{"id":1,"method":"ping","params":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+        assert_eq!(Peek::at(&text), Peek::nothing());
+    }
+}

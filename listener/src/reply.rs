@@ -1,0 +1,112 @@
+//! Answers that the listener gives by itself, as HTTP responses with a JSON-RPC error inside.
+//!
+//! They say what is wrong, what to do instead, and what was not done. Details of Postgres stay in the log.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::{Response, StatusCode};
+
+/// An answer with its whole body in memory.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// JSON-RPC codes that the listener uses.
+pub(crate) mod code {
+    /// The body is no text that could be JSON.
+    pub(crate) const PARSE: i32 = -32700;
+    /// The HTTP request is not one that carries MCP.
+    pub(crate) const INVALID: i32 = -32600;
+    /// The server failed, or was too slow.
+    pub(crate) const INTERNAL: i32 = -32603;
+    /// No key, or a wrong one.
+    pub(crate) const UNAUTHORIZED: i32 = -32005;
+    /// Too many requests, or too many wrong keys.
+    pub(crate) const RATE_LIMITED: i32 = -32007;
+}
+
+/// A response with a body of the given type. Answers depend on the key, so nobody may keep them.
+pub(crate) fn with_body(status: StatusCode, mime: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(mime));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// A response without a body.
+pub(crate) fn empty(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::new()));
+    *reply.status_mut() = status;
+    reply
+}
+
+/// A JSON-RPC error. `id` is JSON text.
+pub(crate) fn error(status: StatusCode, code: i32, message: &str, id: &str) -> Reply {
+    let message = serde_json::Value::from(message);
+    let body = format!(r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":{message}}},"id":{id}}}"#);
+    with_body(status, "application/json", body)
+}
+
+/// The same with the header that tells when to come back.
+pub(crate) fn later(status: StatusCode, code: i32, message: &str, id: &str, seconds: u32) -> Reply {
+    let mut reply = error(status, code, message, id);
+    retry_after(&mut reply, seconds);
+    reply
+}
+
+/// 401 with its challenge.
+pub(crate) fn unauthorized(message: &str, id: &str) -> Reply {
+    let mut reply = error(StatusCode::UNAUTHORIZED, code::UNAUTHORIZED, message, id);
+    challenge(&mut reply);
+    reply
+}
+
+/// Sets `WWW-Authenticate`. It names no metadata: there is no authorization server to be found here.
+pub(crate) fn challenge(reply: &mut Reply) {
+    reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fluxbase\""));
+}
+
+/// 405 with the methods that work.
+pub(crate) fn method_not_allowed(allow: &'static str, message: &str) -> Reply {
+    let mut reply = error(StatusCode::METHOD_NOT_ALLOWED, code::INVALID, message, "null");
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    reply
+}
+
+/// Sets `Retry-After`.
+pub(crate) fn retry_after(reply: &mut Reply, seconds: u32) {
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+}
+
+/// Says that the connection ends with this answer.
+pub(crate) fn close(reply: &mut Reply) {
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Sets `x-request-id`, the word that joins an answer with its log line.
+pub(crate) fn request_id(reply: &mut Reply, id: &str) {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        reply.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_is_json_whatever_the_message() {
+        let reply = error(StatusCode::BAD_REQUEST, code::PARSE, "a \"quoted\"\nline", "\"id\"");
+        assert_eq!(reply.headers()[CONTENT_TYPE], "application/json");
+        let body = reply.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(
+            body,
+            r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"a \"quoted\"\nline"},"id":"id"}"#
+                .as_bytes()
+        );
+    }
+}

@@ -1,0 +1,476 @@
+//! From an HTTP request to its answer: the order of the checks, each cheaper than the next.
+//!
+//! Path, method, Host and Origin, content type, announced length, key, wrong-key limit, body, text; then one call of
+//! `mcp.handle`. Until the last step nothing reaches Postgres. Every request leaves one line in the log.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use fluxbase_credential::Key;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
+use hyper::{Method, Request, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::body::{BodyError, Bounds, swallow};
+use crate::call::{self, Call};
+use crate::config::Config;
+use crate::credentials::{self, Refusal};
+use crate::health::Health;
+use crate::limiter::Limiter;
+use crate::message::Peek;
+use crate::origin::Allowed;
+use crate::pool::Pool;
+use crate::reply::{self, Reply, code};
+
+/// Without a usable key, at most this much of a body is read, for the id in the refusal.
+const WITHOUT_KEY: usize = 64 * 1024;
+
+/// The headers that `mcp.handle` compares with the message.
+const ROUTING: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
+
+/// Everything that requests share.
+pub(crate) struct Routes {
+    config: Config,
+    health_path: String,
+    allowed: Allowed,
+    bounds: Bounds,
+    limiter: Limiter,
+    pool: Arc<Pool>,
+    health: Health,
+    /// The members of the transport that are the same for every request.
+    transport: Map<String, Value>,
+    ids: Ids,
+}
+
+/// The two ends of a client connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) client: SocketAddr,
+    pub(crate) server: SocketAddr,
+}
+
+impl Routes {
+    pub(crate) fn new(config: Config, pool: Arc<Pool>) -> Routes {
+        let mut transport = Map::new();
+        transport.insert("http".to_owned(), Value::Bool(true));
+        if !config.mcp.allowed_tools.is_empty() {
+            transport.insert("allowed_tools".to_owned(), config.mcp.allowed_tools.clone().into());
+        }
+        if !config.mcp.allowed_resources.is_empty() {
+            transport.insert("allowed_resources".to_owned(), config.mcp.allowed_resources.clone().into());
+        }
+        transport.insert("rate_limit_per_min".to_owned(), config.mcp.rate_limit_per_min.into());
+        Routes {
+            health_path: format!("{}/health", config.mcp.base_path),
+            allowed: Allowed {
+                hosts: config.listener.allowed_hosts.clone(),
+                origins: config.listener.allowed_origins.clone(),
+            },
+            bounds: Bounds::new(config.mcp.max_message_size, config.listener.body_timeout),
+            limiter: Limiter::new(),
+            health: Health::new(pool.target().clone()),
+            pool,
+            transport,
+            ids: Ids::new(),
+            config,
+        }
+    }
+
+    /// The state of the whole chain, for the start of the process.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Answers one request.
+    pub(crate) async fn respond(&self, request: Request<Incoming>, ends: Ends) -> Reply {
+        let mut line = LogLine::new(self.ids.next(), self.config.listener.access_log);
+        let mut reply = self.route(request, ends, &mut line).await;
+        reply::request_id(&mut reply, &line.id);
+        line.status = Some(reply.status().as_u16());
+        reply
+    }
+
+    async fn route(&self, request: Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
+        let path = request.uri().path();
+        let base = self.config.mcp.base_path.as_str();
+        if path == self.health_path {
+            line.quiet = true;
+            line.label = "health";
+            return match *request.method() {
+                Method::GET | Method::HEAD => self.healthy().await,
+                _ => reply::method_not_allowed("GET, HEAD", "The health check is read with GET."),
+            };
+        }
+        if path.strip_suffix('/').unwrap_or(path) == base {
+            return match *request.method() {
+                Method::POST => self.message(request, ends, line).await,
+                _ => reply::method_not_allowed(
+                    "POST",
+                    "MCP is spoken here with POST, one JSON-RPC message in each request. There are no sessions and no \
+                     streams to open with GET.",
+                ),
+            };
+        }
+        line.label = "not found";
+        self.not_found(request.method(), path)
+    }
+
+    async fn healthy(&self) -> Reply {
+        let finding = self.health.check().await;
+        let status = if finding.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        reply::with_body(status, "application/json", finding.body)
+    }
+
+    /// Hosts show these texts to their users, who may wonder why a login was tried.
+    fn not_found(&self, method: &Method, path: &str) -> Reply {
+        let endpoint = if self.config.mcp.base_path.is_empty() { "/" } else { &self.config.mcp.base_path };
+        let key = "this server has no OAuth and no registration; it takes a key. Set the header X-Client-Key: fbk_… (or \
+                   Authorization: Bearer fbk_…) in your MCP client. A key is made with: fluxbase clientkeys create";
+        if path.starts_with("/.well-known/") {
+            let body = Value::from(format!("Not found: {key}"));
+            return reply::with_body(
+                StatusCode::NOT_FOUND,
+                "application/json",
+                format!(r#"{{"error":"not_found","error_description":{body}}}"#),
+            );
+        }
+        let text = if method == Method::POST && path == "/register" {
+            format!("No key, or not the right one: {key}\n")
+        } else {
+            format!("Not found. MCP is at POST {endpoint}, the health check at GET {}.\n", self.health_path)
+        };
+        reply::with_body(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
+    }
+
+    async fn message(&self, request: Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
+        let (head, body) = request.into_parts();
+        let headers = &head.headers;
+        // A client that waits for "100 Continue" has not begun to send, so there is nothing to read away.
+        let refuse = |reply: Reply, body: Incoming| {
+            if headers.contains_key(EXPECT) {
+                let mut reply = reply;
+                reply::close(&mut reply);
+                return reply;
+            }
+            tokio::spawn(swallow(body));
+            reply
+        };
+        if let Err(why) = self.allowed.check(headers, ends.server.ip().to_canonical().is_loopback()) {
+            return refuse(reply::error(StatusCode::FORBIDDEN, code::INVALID, &why, "null"), body);
+        }
+        if !is_json(headers) {
+            let why = "The Content-Type must be application/json. Nothing was done.";
+            return refuse(
+                reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID, why, "null"),
+                body,
+            );
+        }
+        if self.bounds.refuses(&body) {
+            return refuse(self.too_large(), body);
+        }
+        let address = ends.client.ip();
+        let key = match credentials::find(headers) {
+            Ok(key) => key,
+            Err(refusal) => return self.refused(refusal, body, address, line).await,
+        };
+        line.key = Some(key.id().to_owned());
+        let credential = key.credential();
+        if let Err(seconds) = self.limiter.check(address, Some(&credential), Instant::now()) {
+            return refuse(too_many_wrong_keys("null", seconds), body);
+        }
+        let message = match self.bounds.read(body).await {
+            Ok(message) => message,
+            Err(error) => return self.unreadable(error),
+        };
+        let Ok(text) = std::str::from_utf8(&message.bytes) else {
+            return not_text("The body is not UTF-8. Nothing was done.");
+        };
+        if text.contains('\0') {
+            return not_text("The body holds a NUL byte, which is not allowed in JSON. Nothing was done.");
+        }
+        let peek = Peek::at(text);
+        line.label = peek.label();
+        self.ask(text, &peek, &key, &credential, headers, ends, &line.id).await
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of one request, used once")]
+    async fn ask(
+        &self,
+        text: &str,
+        peek: &Peek,
+        key: &Key,
+        credential: &str,
+        headers: &HeaderMap,
+        ends: Ends,
+        reference: &str,
+    ) -> Reply {
+        let limits = &self.config.listener;
+        let transport = self.transport(headers, ends);
+        let call = Call {
+            message: text,
+            credential,
+            transport: &transport,
+            lane: peek.lane(),
+            repeatable: peek.repeatable(),
+            deadline: limits.deadline,
+            reference,
+        };
+        match call::call(&self.pool, &call).await {
+            Ok(answer) => {
+                let now = Instant::now();
+                if answer.status == 401 {
+                    tracing::debug!(request = reference, key = key.id(), "Postgres refused the key");
+                    self.limiter.refused(credential);
+                    self.limiter.failed(ends.client.ip(), now);
+                } else {
+                    self.limiter.accepted(credential, now);
+                }
+                respond_with(answer)
+            }
+            Err(failure) => {
+                let (status, message) =
+                    failure.told(!peek.repeatable(), limits.deadline, limits.statement_timeout, reference);
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    return reply::later(status, code::INTERNAL, &message, &peek.id, 1);
+                }
+                reply::error(status, code::INTERNAL, &message, &peek.id)
+            }
+        }
+    }
+
+    /// What `mcp.handle` is told about the request.
+    fn transport(&self, headers: &HeaderMap, ends: Ends) -> String {
+        let mut transport = self.transport.clone();
+        let mut routing = Map::new();
+        for name in ROUTING {
+            let values: Vec<Value> = headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+                .collect();
+            if !values.is_empty() {
+                routing.insert(name.to_owned(), values.into());
+            }
+        }
+        if !routing.is_empty() {
+            transport.insert("headers".to_owned(), routing.into());
+        }
+        transport.insert("address".to_owned(), ends.client.ip().to_canonical().to_string().into());
+        Value::from(transport).to_string()
+    }
+
+    /// A request without a usable key. Its body is read only for the id.
+    async fn refused(
+        &self,
+        refusal: Refusal,
+        body: Incoming,
+        address: std::net::IpAddr,
+        line: &mut LogLine,
+    ) -> Reply {
+        let now = Instant::now();
+        if matches!(refusal, Refusal::Wrong(..)) {
+            if let Err(seconds) = self.limiter.check(address, None, now) {
+                tokio::spawn(swallow(body));
+                return too_many_wrong_keys("null", seconds);
+            }
+            self.limiter.failed(address, now);
+        }
+        let peek = match self.bounds.read_up_to(body, WITHOUT_KEY.min(self.config.mcp.max_message_size)).await
+        {
+            Ok(message) => std::str::from_utf8(&message.bytes).map_or_else(|_| Peek::nothing(), Peek::at),
+            Err(_) => Peek::nothing(),
+        };
+        line.label = peek.label();
+        match refusal {
+            Refusal::Several => {
+                reply::error(StatusCode::BAD_REQUEST, code::UNAUTHORIZED, &refusal.message(), &peek.id)
+            }
+            _ => reply::unauthorized(&refusal.message(), &peek.id),
+        }
+    }
+
+    fn too_large(&self) -> Reply {
+        let most = self.config.mcp.max_message_size;
+        let why = format!("The message is larger than max_message_size ({most} bytes). Nothing was done.");
+        reply::error(StatusCode::PAYLOAD_TOO_LARGE, code::INVALID, &why, "null")
+    }
+
+    fn unreadable(&self, error: BodyError) -> Reply {
+        let mut reply = match error {
+            BodyError::TooLarge => self.too_large(),
+            BodyError::TooSlow => {
+                let why = "The body did not arrive in time. Nothing was done.";
+                reply::error(StatusCode::REQUEST_TIMEOUT, code::INVALID, why, "null")
+            }
+            BodyError::Broken => {
+                let why = "The body could not be read. Nothing was done.";
+                reply::error(StatusCode::BAD_REQUEST, code::PARSE, why, "null")
+            }
+        };
+        reply::close(&mut reply);
+        reply
+    }
+}
+
+fn respond_with(answer: call::Answer) -> Reply {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = match answer.body {
+        Some(body) => reply::with_body(status, "application/json", body),
+        None => reply::empty(status),
+    };
+    if status == StatusCode::UNAUTHORIZED {
+        reply::challenge(&mut reply);
+    }
+    if let Some(seconds) = answer.retry_after {
+        reply::retry_after(&mut reply, seconds);
+    }
+    reply
+}
+
+fn not_text(why: &str) -> Reply {
+    reply::error(StatusCode::BAD_REQUEST, code::PARSE, why, "null")
+}
+
+fn too_many_wrong_keys(id: &str, seconds: u32) -> Reply {
+    let why = format!(
+        "Too many wrong keys from this address. Wait {seconds} seconds, and send a key that is right. Nothing was done."
+    );
+    reply::later(StatusCode::TOO_MANY_REQUESTS, code::RATE_LIMITED, &why, id, seconds)
+}
+
+/// `application/json`, once, with any parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Ok(text) = value.to_str() else { return false };
+    text.split(';').next().is_some_and(|mime| mime.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Request ids: unique across processes by their first half.
+struct Ids {
+    prefix: u32,
+    next: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> Ids {
+        use std::hash::{BuildHasher, RandomState};
+        Ids { prefix: RandomState::new().hash_one(std::process::id()) as u32, next: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        format!("{:08x}-{:06x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The log line of one request, written when it is dropped: also for a client that went away.
+struct LogLine {
+    id: String,
+    label: &'static str,
+    key: Option<String>,
+    status: Option<u16>,
+    start: Instant,
+    quiet: bool,
+    enabled: bool,
+}
+
+impl LogLine {
+    fn new(id: String, enabled: bool) -> LogLine {
+        LogLine { id, label: "-", key: None, status: None, start: Instant::now(), quiet: false, enabled }
+    }
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        if !self.enabled {
+            return;
+        }
+        // 499, as nginx has it: the client closed the connection before there was an answer.
+        let status = self.status.unwrap_or(499);
+        let ms = (self.start.elapsed().as_secs_f64() * 100_000.0).round() / 100.0;
+        let key = self.key.as_deref().unwrap_or("-");
+        if self.quiet {
+            tracing::debug!(request = self.id, method = self.label, status, ms, key, "request");
+        } else {
+            tracing::info!(request = self.id, method = self.label, status, ms, key, "request");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn routes(yaml: &str) -> Routes {
+        let config = Config::from_parts(Some((std::path::Path::new("test.yaml"), yaml)), &|_| None)
+            .expect("the test's settings");
+        let target =
+            crate::Target::from_parts(Some("postgres://u@127.0.0.1:1/d"), &|_| None).expect("a target");
+        Routes::new(config, Pool::new(target, 1, 1, Duration::from_millis(10)))
+    }
+
+    fn ends() -> Ends {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Ends { client: "[::ffff:127.0.0.1]:5".parse().unwrap(), server: address }
+    }
+
+    #[test]
+    fn the_transport_is_the_agreed_one() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(
+            routes("").transport(&headers, ends()),
+            r#"{"address":"127.0.0.1","http":true,"rate_limit_per_min":100}"#
+        );
+        headers.append("mcp-method", "tools/call".parse().unwrap());
+        headers.append("mcp-name", "a".parse().unwrap());
+        headers.append("mcp-name", "b\"".parse().unwrap());
+        headers.append("mcp-other", "x".parse().unwrap());
+        let routes = routes("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0}");
+        assert_eq!(
+            routes.transport(&headers, ends()),
+            r#"{"address":"127.0.0.1","allowed_tools":["query_table"],"headers":{"mcp-method":["tools/call"],"mcp-name":["a","b\""]},"http":true,"rate_limit_per_min":0}"#
+        );
+    }
+
+    #[test]
+    fn content_types() {
+        for (value, json) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/json ;x=y", true),
+            ("text/plain", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_TYPE, value.parse().unwrap());
+            assert_eq!(is_json(&headers), json, "{value}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn other_paths_say_where_to_go() {
+        let routes = routes("mcp: {base_path: /x}");
+        for (method, path, mime) in [
+            (Method::POST, "/register", "text/plain; charset=utf-8"),
+            (Method::GET, "/.well-known/oauth-protected-resource/mcp", "application/json"),
+            (Method::GET, "/", "text/plain; charset=utf-8"),
+        ] {
+            let reply = routes.not_found(&method, path);
+            assert_eq!(reply.status(), StatusCode::NOT_FOUND);
+            assert_eq!(reply.headers()[CONTENT_TYPE], mime, "{path}");
+        }
+    }
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let ids = Ids::new();
+        assert_ne!(ids.next(), ids.next());
+    }
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Runs the tests and counts them. scripts/test.sh PART… with PART out of:
+#   check        cargo fmt and clippy, extension included      rust     the crates that need no Postgres, and the listener
+#   regress-18   pg_regress on a Postgres (also -16, -15)      e2e      the client-side crate: real listener, real Postgres
+#   clients      tests/clients/run.sh: real MCP clients
+# Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$ROOT/scripts/deps.sh"
+. "$ROOT/scripts/postgres.sh"
+. "$ROOT/scripts/extension.sh"
+cd "$ROOT"
+KNOWN="check rust regress-18 regress-16 regress-15 e2e clients"
+(($#)) || die "which part?" "Known: $KNOWN"
+
+# ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
+# count PASSED FAILED
+count() { echo "$1 $2" >"$RESULT"; }
+
+# check_step NAME COMMAND…: one check, one count.
+check_step() {
+    local name=$1 status=0
+    shift
+    run_logged "$name" "$CACHE/log/check-${name// /-}.log" "$@" || status=$?
+    if ((status)); then BAD=$((BAD + 1)); else GOOD=$((GOOD + 1)); fi
+}
+
+part_check() {
+    local GOOD=0 BAD=0
+    check_step "fmt" cargo fmt --all --check
+    check_step "clippy of the workspace" env CARGO_TARGET_DIR="$TARGET" cargo clippy --workspace --exclude fluxbase_mcp_ext --all-targets -- -D warnings
+    # Profile, folder and flags of the build (the flags are cargo-pgrx's own), so that both share what they compile.
+    postgres_tree 18
+    pgrx_home 18 18 "$PG_CONFIG"
+    check_step "clippy of the extension" env PGRX_HOME="$PGRX_HOME" CARGO_TARGET_DIR="$TARGET/pgrx-18" \
+        cargo --config "target.'cfg(all(target_family = \"unix\", not(target_os = \"macos\")))'.rustflags = [\"-C\", \"link-arg=-Wl,--no-gc-sections\"]" clippy --package fluxbase_mcp_ext --lib --release --no-default-features --features pg18 -- -D warnings
+    count "$GOOD" "$BAD"
+    ((BAD == 0))
+}
+
+# cargo_counted ARGUMENT…: cargo test; its output is shown, its "test result" lines are added up.
+cargo_counted() {
+    local log=$CACHE/log/test-$PART.log status=0
+    CARGO_TARGET_DIR=$TARGET cargo test --no-fail-fast "$@" </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(awk '/^test result:/ { p += $4; f += $6 } END { printf "%d %d", p, f }' "$log")
+    return "$status"
+}
+
+part_rust() { cargo_counted --workspace --exclude fluxbase_mcp_ext --exclude fluxbase_tests; }
+
+part_regress() {
+    local major=$1 profile=dev log=$CACHE/log/test-$PART.log status=0
+    ((major != 18)) || profile=release
+    # shellcheck disable=SC2086
+    bash "$ROOT/scripts/regress.sh" --profile "$profile" ${ACCEPT:+--accept} "$major" ${TESTS:-} </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums "^regress $major: " "$log")
+    return "$status"
+}
+
+# sums PATTERN LOG: adds up the lines "… N passed, M failed" that match.
+sums() { grep -E "$1" "$2" | sed -nE 's/^(.*[: ])?([0-9]+) passed, ([0-9]+) failed.*/\2 \3/p' | awk '{ p += $1; f += $2 } END { printf "%d %d", p, f }'; }
+
+part_e2e() {
+    server_environment
+    cargo_counted --package fluxbase_tests
+}
+
+part_clients() {
+    local log=$CACHE/log/test-$PART.log status=0
+    if [[ ! -f tests/clients/run.sh ]]; then
+        say "tests/clients/run.sh is not there: nothing to run"
+        count 0 0
+        return 0
+    fi
+    server_environment
+    bash tests/clients/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums . "$log")
+    return "$status"
+}
+
+if [[ $1 == --one ]]; then
+    PART=$2 RESULT=$3
+    need_build_tools
+    case $PART in
+        regress-*) part_regress "${PART#regress-}" ;;
+        *) "part_$PART" ;;
+    esac
+    exit
+fi
+
+# ---- all parts ----
+# our_processes: ids of running programs out of our trees (Postgres) or our target folder (the listener).
+our_processes() {
+    local link exe
+    for link in /proc/[0-9]*/exe; do
+        exe=$(readlink "$link" 2>/dev/null) || continue
+        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase*) echo "${link//[^0-9]/}" ;; esac
+    done | sort
+}
+
+for part in "$@"; do
+    [[ $part =~ ^(check|rust|e2e|clients|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+done
+need_build_tools
+before=$(our_processes)
+passed=0 failed=0 summary=()
+result=$(mktemp)
+at_exit 'rm -f "$result"'
+for part in "$@"; do
+    start=$EPOCHSECONDS status=0
+    say "==== $part ===="
+    echo "0 0" >"$result"
+    bash "${BASH_SOURCE[0]}" --one "$part" "$result" || status=$?
+    ((status < 128)) || exit "$status" # interrupted
+    read -r good bad <"$result"
+    # A part that ended badly without a counted failure (it did not build, say) counts as one.
+    ((status == 0 || bad > 0)) || bad=1
+    passed=$((passed + good)) failed=$((failed + bad))
+    summary+=("$(printf '  %-12s %5d passed %5d failed  in %d s' "$part" "$good" "$bad" $((EPOCHSECONDS - start)))")
+done
+
+# Nothing may be left running. Processes need a moment to go.
+for ((i = 0; i < 50; i++)); do
+    left=$(comm -13 <(echo "$before") <(our_processes))
+    [[ -n $left ]] || break
+    sleep 0.1
+done
+if [[ -n $left ]]; then
+    echo "left running after the tests:"
+    for pid in $left; do printf '  %s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null || true)"; done
+    failed=$((failed + 1))
+fi
+
+echo
+printf '%s\n' "${summary[@]}"
+say "done"
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))

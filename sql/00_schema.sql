@@ -1,0 +1,15 @@
+-- The schema and the role that owns what nobody else may read. The functions of the library follow.
+DO $$
+BEGIN
+    IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION 'fluxbase_mcp_ext needs a database with encoding UTF8, not %', pg_catalog.getdatabaseencoding()
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'JSON-RPC is UTF-8. Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) 'mcp_owner') THEN
+        CREATE ROLE mcp_owner NOLOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+    END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA mcp TO PUBLIC;

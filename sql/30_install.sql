@@ -1,0 +1,55 @@
+-- What holds the users' own data. These objects are not members of the extension: members would lose the users' policies,
+-- indexes and triggers in pg_dump. Nothing that exists is replaced.
+
+CREATE FUNCTION mcp.install(parts pg_catalog.text[] DEFAULT '{auth}', auth_schema pg_catalog.name DEFAULT 'auth')
+    RETURNS SETOF pg_catalog.text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part text;
+    helper record;
+    usable text;
+BEGIN
+    SELECT p INTO part FROM unnest(parts) AS p WHERE p IS NULL OR p <> 'auth' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'parts: there is no part "%". Nothing was changed.', part
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The parts of this version: auth.';
+    END IF;
+    IF 'auth' = ANY (parts) THEN
+        IF to_regnamespace(quote_ident(auth_schema)) IS NULL THEN
+            EXECUTE format('CREATE SCHEMA %I', auth_schema);
+            RETURN NEXT format('schema %s created', auth_schema);
+        ELSE
+            RETURN NEXT format('schema %s is there already', auth_schema);
+        END IF;
+        FOR helper IN
+            SELECT * FROM (VALUES
+                ('uid', 'uuid', 'SELECT nullif(mcp.claim(''sub''), '''')::pg_catalog.uuid',
+                 'The user of the key in whose name a tool runs; NULL when there is none.'),
+                ('role', 'text', 'SELECT coalesce(mcp.claim(''role''), current_user::pg_catalog.text)',
+                 'The role of the key in whose name a tool runs; the current role when there is none.'),
+                ('jwt', 'jsonb', 'SELECT mcp.claims()', 'All claims of the key in whose name a tool runs.'),
+                ('email', 'text', 'SELECT mcp.claim(''email'')', 'The email claim of the key in whose name a tool runs.')
+            ) AS f(name, type, body, comment)
+        LOOP
+            IF to_regprocedure(format('%I.%I()', auth_schema, helper.name)) IS NOT NULL THEN
+                RETURN NEXT format('function %I.%I() is there already and was left as it is: it must read request.jwt.claims, which this server sets, or mcp.claim()',
+                                   auth_schema, helper.name);
+                CONTINUE;
+            END IF;
+            EXECUTE format('CREATE FUNCTION %I.%I() RETURNS pg_catalog.%s LANGUAGE sql STABLE PARALLEL SAFE AS %L',
+                           auth_schema, helper.name, helper.type, helper.body);
+            EXECUTE format('COMMENT ON FUNCTION %I.%I() IS %L', auth_schema, helper.name, helper.comment);
+            -- For PUBLIC on purpose: it tells a session nothing but its own claims, and every role's policies call it.
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %I.%I() TO PUBLIC', auth_schema, helper.name);
+            RETURN NEXT format('function %I.%I() created', auth_schema, helper.name);
+        END LOOP;
+        FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name LOOP
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', auth_schema, usable);
+            RETURN NEXT format('%s may use schema %s', usable, auth_schema);
+        END LOOP;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mcp.install IS
+    'Creates what policies need (auth.uid(), auth.role(), auth.jwt(), auth.email()) where it is absent. Ordinary objects, yours to change.';

@@ -1,0 +1,26 @@
+-- Who may execute what. Postgres gives EXECUTE to PUBLIC by itself: it is taken from everything and given back by name.
+CREATE FUNCTION mcp.handle(request pg_catalog.jsonb) RETURNS pg_catalog.json
+    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$ SELECT mcp._handle($1::pg_catalog.text) $$;
+COMMENT ON FUNCTION mcp.handle(pg_catalog.jsonb) IS
+    'Answers one MCP message as the current role, or as the identity that mcp.authenticate set. NULL for a notification.';
+COMMENT ON FUNCTION mcp.handle(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
+    'The listener''s entry: message, credential, transport; one row with the HTTP status and the body.';
+COMMENT ON FUNCTION mcp.authenticate(pg_catalog.text) IS
+    'Takes a key''s identity for the rest of the transaction. In psql, pass the key with \bind to keep it out of the log.';
+
+REVOKE ALL ON ALL TABLES IN SCHEMA mcp FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA mcp FROM PUBLIC;
+
+-- Open to everybody on purpose: they run as the caller and tell nothing but what the caller may know anyway.
+GRANT EXECUTE ON FUNCTION
+    mcp.handle(pg_catalog.jsonb), mcp._handle(pg_catalog.text), mcp.authenticate(pg_catalog.text),
+    mcp.claim(pg_catalog.text), mcp.claims(), mcp.version()
+    TO PUBLIC;
+
+GRANT EXECUTE ON FUNCTION
+    mcp._generate_key(pg_catalog.text), mcp._keys_changed(pg_catalog.oid), mcp._setting_allowed(pg_catalog.text), mcp._scopes(),
+    mcp._outer_user(), mcp._preloaded(), mcp._public_has(), mcp._forget_keys()
+    TO mcp_owner;
+ALTER FUNCTION mcp.doctor() OWNER TO mcp_owner;
+ALTER FUNCTION mcp.doctor_access(pg_catalog.text, pg_catalog.text) OWNER TO mcp_owner;
