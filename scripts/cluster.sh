@@ -15,31 +15,32 @@ cluster_init() {
 # cluster_configure DATA: our settings, read from standard input; written anew at each start.
 cluster_configure() { as_user tee "$1/fluxbase.conf" >/dev/null; }
 
-cluster_running() { as_user "$PG_BIN/pg_ctl" --pgdata="$1" status >/dev/null 2>&1; }
-
-# cluster_forget_stale DATA: removes a postmaster.pid whose process is gone or is no Postgres any more (a machine that
-# was switched off, a kill -9 and a reused process id). A live server's file is left alone.
-cluster_forget_stale() {
+# cluster_running DATA: does the process that postmaster.pid names work in DATA? (pg_ctl asks only whether the number is in
+# use, which a dead process that nobody collected, or a stranger with a reused number, answers too.)
+cluster_running() {
     local pid
-    [[ -f $1/postmaster.pid ]] || return 0
-    pid=$(head -n 1 "$1/postmaster.pid")
-    if [[ ! $pid =~ ^[0-9]+$ || ! -d /proc/$pid || $(readlink "/proc/$pid/exe" || true) != */postgres* ]]; then
-        say "an earlier run was ended the hard way: removing its postmaster.pid"
-        rm -f "$1/postmaster.pid"
-    fi
+    pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ && $(readlink "/proc/$pid/cwd" || true) == "$(realpath "$1")" ]]
 }
 
-# cluster_start DATA LOG: waits until it answers. Processes of a killed server may hold its memory a moment longer.
+# cluster_forget_stale DATA SOCKETS: removes what a server that was ended the hard way left behind (postmaster.pid and the
+# lock files of its sockets). A live server's files are left alone.
+cluster_forget_stale() {
+    ! cluster_running "$1" || return 0
+    [[ ! -f $1/postmaster.pid ]] || say "an earlier run was ended the hard way: removing its postmaster.pid"
+    rm -f "$1/postmaster.pid" "$2"/.s.PGSQL.*
+}
+
+# cluster_start DATA SOCKETS LOG: waits until it answers. Processes of a killed server may hold its memory a moment longer.
 cluster_start() {
     local try
-    cluster_forget_stale "$1"
+    cluster_forget_stale "$1" "$2"
     for try in 1 2 3 4 5; do
-        as_user "$PG_BIN/pg_ctl" --pgdata="$1" --log="$2" --wait --timeout=120 --silent start </dev/null >/dev/null 2>&1 && return 0
-        ((try < 5)) && tail -n 20 "$2" 2>/dev/null | grep -q 'pre-existing shared memory' || break
+        as_user "$PG_BIN/pg_ctl" --pgdata="$1" --log="$3" --wait --timeout=120 --silent start </dev/null >/dev/null 2>&1 && return 0
+        ((try < 5)) && tail -n 20 "$3" 2>/dev/null | grep -q 'pre-existing shared memory' || break
         sleep 2
     done
-    echo "---- the end of $2 ----" >&2
-    tail -n 20 "$2" >&2 || true
+    echo "---- the end of $3 ----" >&2
+    tail -n 20 "$3" >&2 || true
     return 1
 }
 

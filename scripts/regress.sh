@@ -64,7 +64,7 @@ socket=$REPLY
         "fsync = off" "log_statement = 'all'" "max_prepared_transactions = 2" "timezone = 'UTC'"
     ! [[ -f $source_dir/postgresql.conf ]] || cat "$source_dir/postgresql.conf"
 } | cluster_configure "$work/data"
-cluster_start "$work/data" "$work/server.log" || die "Postgres did not start with the extension preloaded."
+cluster_start "$work/data" "$socket" "$work/server.log" || die "Postgres did not start with the extension preloaded."
 psql=("$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$socket" -U postgres)
 as_user "${psql[@]}" -d postgres <<'SQL'
 CREATE DATABASE regression TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';

@@ -61,7 +61,7 @@ SELECT json_build_object(
                       UNION ALL
                       SELECT u.oid, u.typbasetype FROM up JOIN pg_type AS u ON u.oid = up.base)
                     SELECT i.* FROM up JOIN pg_type AS i ON i.oid = up.oid WHERE up.base = 0) AS e
-                    ON b.typcategory = 'A'
+                    ON b.oid = (SELECT i.typarray FROM pg_type AS i WHERE i.oid = b.typelem)
                   LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
               AND has_column_privilege(c.oid, a.attnum, 'SELECT, INSERT, UPDATE')), '[]')

@@ -4,7 +4,7 @@
 //! has a privilege on is shown, column by column.
 
 use fluxbase_protocol::ToolOutput;
-use fluxbase_query::{Arguments, TableName};
+use fluxbase_query::{Arguments, Outcome, QueryError, TableName};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,8 +20,9 @@ const MAX_LIMIT: i64 = 1000;
 
 /// `list_tables`.
 pub fn list(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let args = Arguments::parse(request.arguments)?;
-    args.only(&["search", "schema", "limit"])?;
+    let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
+    let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
+    args.only(&["search", "schema", "limit"]).map_err(nothing_read)?;
     let limit = args.int("limit")?.unwrap_or(DEFAULT_LIMIT);
     if limit < 1 {
         return Err(Error::refused("22023", format!("limit: {limit} is below 1. Nothing was read."), None));
@@ -37,9 +38,10 @@ pub fn list(request: &Request<'_>) -> Result<ToolOutput, Error> {
 
 /// `describe_table`.
 pub fn describe(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let args = Arguments::parse(request.arguments)?;
-    args.only(&["table"])?;
-    Ok(object(describe_table(request.identity, &args.table()?)?, Vec::new()))
+    let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
+    let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
+    args.only(&["table"]).map_err(nothing_read)?;
+    Ok(object(describe_table(request.identity, &args.table().map_err(nothing_read)?)?, Vec::new()))
 }
 
 /// `{"tables": […], "count": n, "has_more": …}`.

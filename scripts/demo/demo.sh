@@ -30,7 +30,7 @@ stop_leftovers() {
         for ((i = 0; i < 100; i++)); do [[ -d /proc/$pid ]] && sleep 0.1 || break; done
     fi
     rm -f "$RUN_DIR/listener.pid"
-    if as_user test -f "$PGDATA_DIR/postmaster.pid" && cluster_running "$PGDATA_DIR"; then
+    if cluster_running "$PGDATA_DIR"; then
         say "stopping the Postgres of a run that was killed"
         cluster_stop "$PGDATA_DIR"
     fi
@@ -77,7 +77,7 @@ unix_socket_directories = '$SOCKET_DIR'
 password_encryption = 'scram-sha-256'
 CONF
     say "starting Postgres on 127.0.0.1:$PGPORT"
-    cluster_start "$PGDATA_DIR" "$PG_LOG" 9>&- || die "Postgres did not start." "Its log is $PG_LOG."
+    cluster_start "$PGDATA_DIR" "$SOCKET_DIR" "$PG_LOG" 9>&- || die "Postgres did not start." "Its log is $PG_LOG."
     SUPERUSER_URL=postgresql://postgres:$(<"$RUN_DIR/superuser.password")@127.0.0.1:$PGPORT/demo
     LISTENER_URL=postgresql://fluxbase_listener:$(<"$RUN_DIR/listener.password")@127.0.0.1:$PGPORT/demo
 }
@@ -86,7 +86,7 @@ CONF
 sql() {
     local database=$1
     shift
-    PGPASSWORD=$(<"$RUN_DIR/superuser.password") "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PGPORT" -U postgres -d "$database" "$@"
+    PGPASSWORD=$(<"$RUN_DIR/superuser.password") PGOPTIONS='-c client_min_messages=warning' "$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PGPORT" -U postgres -d "$database" "$@"
 }
 
 extension_sql_hash() { cat "$("$PG_CONFIG" --sharedir)"/extension/fluxbase_mcp_ext--*.sql | sha256sum | cut -c1-16; }

@@ -15,7 +15,7 @@
 //! | time, interval, money, uuid, inet, bit, ranges, geometric types, xml, enums, text | string, Postgres's text form |
 //! | other arrays | list, nested for each dimension |
 //! | row types | object of its fields, in their own forms as to_json has them |
-//! | types of extensions | string, Postgres's text form (vector: "[1,2,3]"), or JSON if the type has a cast to json |
+//! | types of extensions | string, Postgres's text form (vector: `[1,2,3]`), or JSON if the type has a cast to json |
 //! | NULL | null |
 //!
 //! NaN and infinities: to_json puts everything in quotes that is not a JSON number (checked on 18). Inside json, jsonb

@@ -46,7 +46,7 @@ mod tests {
         ];
         assert_eq!(
             render(&["ID", "NAME", "S"], &rows),
-            "ID  NAME     S\n1   größer   x\n22  a b\u{FFFD}[31m\n"
+            "ID  NAME      S\n1   größer    x\n22  a b\u{FFFD}[31m\n"
         );
     }
 
