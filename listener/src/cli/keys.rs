@@ -15,12 +15,12 @@ use super::session::Session;
 use super::{print, table};
 use crate::config::{Config, duration};
 
-const CREATE: &str = "SELECT key_id FROM mcp.create_key(kind => $1::text, name => $2::text, scopes => $3::text[], \
+const CREATE: &str = "SELECT id FROM mcp.create_key(kind => $1::text, name => $2::text, scopes => $3::text[], \
     role => $4::text, user_id => $5::text, claims => ($6::text)::jsonb, settings => ($7::text)::jsonb, \
     expires_at => coalesce(($8::text)::timestamptz, now() + make_interval(secs => $9::float8)), \
     rate_limit_per_min => $10::int4, key_id => $11::text, verifier => $12::bytea)";
 
-const ROTATE: &str = "SELECT key_id FROM mcp.rotate_key(kind => $1::text, id_or_name => $2::text, \
+const ROTATE: &str = "SELECT id FROM mcp.rotate_key(kind => $1::text, id_or_name => $2::text, \
     grace => make_interval(secs => $3::float8), key_id => $4::text, verifier => $5::bytea)";
 
 const REVOKE: &str = "SELECT mcp.revoke_key($1::text, $2::text)";
