@@ -204,14 +204,21 @@ fn preloaded() -> bool {
     rate_limit::is_shared()
 }
 
-/// The role that the session has (SET ROLE), whatever SECURITY DEFINER functions lie between; while the guard holds, the
-/// role that the session had when it was entered.
+/// The role that the session has (SET ROLE), whatever SECURITY DEFINER functions lie between: whose rights count when keys are
+/// made or ended. Refused while a tool runs, since the session's role is then not the caller's.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp._outer_user() RETURNS pg_catalog.text
     LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 #[allow(unsafe_code)]
 fn outer_user() -> String {
+    if crate::guard::holds() {
+        error::raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            "keys are not made or changed while a tool runs",
+            Some("Use the command line, or SQL outside of mcp.handle.".to_owned()),
+        );
+    }
     // SAFETY: reads a variable of this backend; the name is copied before anything can free it.
     unsafe {
         let name = pg_sys::GetUserNameFromId(pg_sys::GetOuterUserId(), false);

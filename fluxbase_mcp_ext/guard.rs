@@ -4,7 +4,8 @@
 //! - Inside, the current user is the caller's role, under `SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION`. That
 //!   is what `SET ROLE` means for grants, row-level security and ownership, and it cannot be left: RESET ROLE, SET ROLE, SET
 //!   SESSION AUTHORIZATION, temporary tables, WITH HOLD cursors, deferred triggers and LISTEN are refused by Postgres.
-//! - Settings made by us or by the body are undone when it ends, whichever way it ends.
+//! - Settings made by us or by the body are undone when it ends, whichever way it ends; so are, for the listener, advisory locks of
+//!   the session.
 //! - A reading body runs with `transaction_read_only` on and its subtransaction is always rolled back, so nothing that it
 //!   opened or changed is left; a writing body's portals are closed before its subtransaction is released.
 //! - An error is never caught without rolling the subtransaction back. Cancel, shutdown, out of memory, serialization failure
@@ -46,6 +47,9 @@ pub struct Actor<'a> {
     /// Whether this call is a transaction of its own (the listener), so that no cursor of anybody else can be open.
     pub alone: bool,
 }
+
+/// `USER_LOCKMETHOD` of storage/lock.h: the lock method of advisory locks.
+const USER_LOCKS: pg_sys::LOCKMETHODID = 2;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -128,6 +132,10 @@ pub fn run<T>(actor: &Actor<'_>, access: Access, body: impl FnOnce() -> Result<T
         pg_sys::CurrentResourceOwner = owner;
         pg_sys::SetUserIdAndSecContext(user, security);
         pg_sys::AtEOXact_GUC(false, level);
+        if actor.alone && !nested {
+            // Advisory locks of the session outlive even a rollback; the next request on this connection is somebody else's.
+            pg_sys::LockReleaseSession(USER_LOCKS);
+        }
         drop(held);
 
         let place = statement::take_place();

@@ -56,7 +56,10 @@ tree_from_wheel() {
 tree_from_debian() {
     local major=$1 tree=$STATE/postgres/$1 packages=("postgresql-$1" "postgresql-client-$1" "postgresql-server-dev-$1") id
     PG_CONFIG=$tree/usr/lib/postgresql/$major/bin/pg_config
-    ! compgen -G "$tree/.made-of" >/dev/null || return 0
+    if [[ -f $tree/.made-of ]]; then
+        debian_libraries "$tree" "$major" # the tree may have come with a copied checkout
+        return 0
+    fi
     have apt-get && have dpkg-deb || die "Postgres $major comes from Debian's packages, and apt-get was not found." "Leave the lane out: make test LANES=18"
     ! { apt_lists_empty && ((EUID == 0)); } || apt_update
     local downloads=$CACHE/downloads/debian-$major
@@ -69,7 +72,8 @@ tree_from_debian() {
     for deb in "$downloads"/*.deb; do dpkg-deb --extract "$deb" "$tree.new"; done
     # Without LLVM's library a costly query would fail; without the provider Postgres just does not compile it.
     rm -f "$tree.new/usr/lib/postgresql/$major/lib/"llvmjit*
-    debian_libraries "$tree.new" "$major" "$downloads"
+    for deb in "$downloads"/postgresql-{"$major",client-"$major"}_*.deb; do dpkg-deb --field "$deb" Depends; done >"$tree.new/.depends"
+    debian_libraries "$tree.new" "$major"
     id=$(cd "$downloads" && ls)
     tree_finish "$tree" "$tree.new" "$id"
 }
@@ -84,12 +88,12 @@ debian_download() {
         bash -c 'cd "$1" && shift && exec apt-get -q -o APT::Sandbox::User=root download "$@"' - "$downloads" "$@"
 }
 
-# debian_libraries TREE MAJOR DEBS: the shared libraries that the programs need and the machine lacks.
+# debian_libraries TREE MAJOR: installs the shared libraries that the programs need and the machine lacks.
 debian_libraries() {
-    local programs=("$1/usr/lib/postgresql/$2/bin/"{postgres,initdb,psql,pg_ctl} "$1/usr/lib/postgresql/$2/lib/pgxs/src/test/regress/pg_regress") wanted
-    ldd "${programs[@]}" 2>/dev/null | grep -q 'not found' || return 0
-    wanted=$(for deb in "$3"/postgresql-{"$2",client-"$2"}_*.deb; do dpkg-deb --field "$deb" Depends; done |
-        tr ',' '\n' | sed -E 's/^ *([^ |(]+).*/\1/' | grep -E '^(lib|zlib)' | grep -v '^libllvm' | sort -u | tr '\n' ' ')
+    local programs=("$1/usr/lib/postgresql/$2/bin/"{postgres,initdb,psql,pg_ctl} "$1/usr/lib/postgresql/$2/lib/pgxs/src/test/regress/pg_regress") found wanted
+    found=$(ldd "${programs[@]}" 2>/dev/null || true)
+    [[ $found == *"not found"* || ! -d /usr/share/zoneinfo ]] || return 0
+    wanted=$(tr ',' '\n' <"$1/.depends" | sed -E 's/^ *([^ |(]+).*/\1/' | grep -E '^(lib|zlib|tzdata)' | grep -v '^libllvm' | sort -u | tr '\n' ' ')
     # shellcheck disable=SC2086
     apt_install $wanted || die "Postgres $2 needs libraries that are not there." "Install them (Debian: apt-get install $wanted), then run this again."
 }

@@ -33,7 +33,7 @@ part_check() {
     postgres_tree 18
     pgrx_home 18 18 "$PG_CONFIG"
     check_step "clippy of the extension" env PGRX_HOME="$PGRX_HOME" CARGO_TARGET_DIR="$TARGET/pgrx-18" \
-        cargo --config "target.'cfg(all(target_family = \"unix\", not(target_os = \"macos\")))'.rustflags = [\"-C\", \"link-arg=-Wl,--no-gc-sections\"]" clippy --package fluxbase_mcp_ext --lib --release --no-default-features --features pg18 -- -D warnings
+        cargo clippy --config "target.'cfg(all(target_family = \"unix\", not(target_os = \"macos\")))'.rustflags = [\"-C\", \"link-arg=-Wl,--no-gc-sections\"]" --package fluxbase_mcp_ext --lib --release --no-default-features --features pg18 -- -D warnings
     count "$GOOD" "$BAD"
     ((BAD == 0))
 }

@@ -60,8 +60,8 @@ SELECT ARRAY['read:tables', 'write:tables', 'execute:functions', 'execute:rpc', 
 $$;
 
 -- The functions below belong to mcp_owner and run as it. Whose rights count is asked of mcp._outer_user(): the role that the
--- session has (SET ROLE), whatever SECURITY DEFINER functions lie between. While a tool runs it is the listener's login role,
--- which may become nobody, so no assistant can make itself a key.
+-- session has (SET ROLE), whatever SECURITY DEFINER functions lie between. While a tool runs it is refused,
+-- so no assistant can make itself a key.
 
 -- Whether the session's role may become `target` with SET ROLE, which is what giving out a key for it amounts to.
 CREATE FUNCTION mcp._may_set_role(target pg_catalog.name) RETURNS pg_catalog.bool

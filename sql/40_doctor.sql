@@ -109,6 +109,7 @@ DECLARE
     verb text;
     policies text;
 BEGIN
+    PERFORM mcp.version(); -- loads the library, so that its settings are known also when it is not preloaded
     SELECT x.* INTO k FROM mcp.keys AS x WHERE x.name = key_name OR x.key_id = key_name ORDER BY x.revoked_at IS NULL DESC, x.created_at DESC LIMIT 1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no key has the id or name "%"', key_name USING ERRCODE = 'no_data_found', HINT = 'SELECT * FROM mcp.list_keys(''client'') shows them.';

@@ -70,7 +70,10 @@ pub(crate) enum Failure {
     /// The connection broke while the call ran.
     Lost,
     /// Something that should not happen; the log has it under the reference.
-    Internal,
+    Internal {
+        /// Whether it is certain that nothing was changed.
+        rolled_back: bool,
+    },
 }
 
 /// Sends the call and waits for its end.
@@ -102,9 +105,8 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
             Kind::Conflict => {
                 conflicts += 1;
                 // Let the other one finish; two that collided should not come back at the same moment.
-                let jitter = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .map_or(0, |now| now.subsec_micros() % 10);
+                let jitter =
+                    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_micros() % 10);
                 tokio::time::sleep(Duration::from_millis(u64::from(conflicts * 10 + jitter))).await;
             }
             Kind::Stale if !is_final => {
@@ -127,7 +129,7 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
             Kind::Stale | Kind::Other => {
                 // Whatever it was, the next caller shall not inherit it.
                 lease.discard();
-                return Err(Failure::Internal);
+                return Err(Failure::Internal { rolled_back: true });
             }
         }
     }
@@ -154,7 +156,9 @@ enum Fault {
 /// One attempt. If this future is dropped, the lease stops the statement.
 async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<Answer, Fault> {
     lease.begin();
-    let Some(connection) = lease.connection() else { return Err(Fault::Final(Failure::Internal)) };
+    let Some(connection) = lease.connection() else {
+        return Err(Fault::Final(Failure::Internal { rolled_back: true }));
+    };
     let result = async {
         let Ok(statement) = timeout_at(deadline, statement(connection)).await else {
             return Err(Fault::Final(Failure::Deadline { rolled_back: true }));
@@ -232,7 +236,8 @@ fn answer(rows: &[Row], call: &Call<'_>) -> Result<Answer, Failure> {
             rows = rows.len(),
             "mcp.handle gave no answer of the agreed shape"
         );
-        Failure::Internal
+        // The statement has ended well, so it is committed.
+        Failure::Internal { rolled_back: false }
     })
 }
 
@@ -266,7 +271,7 @@ impl Kind {
 }
 
 fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Error) {
-    let (request, reason) = (call.reference, reason(error));
+    let (request, reason) = (call.reference, without_credential(&reason(error), call.credential));
     match kind {
         Kind::NotSetUp => tracing::error!(
             request,
@@ -280,6 +285,12 @@ fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Erro
         Kind::Conflict | Kind::Stale => tracing::debug!(request, reason, "trying again"),
         Kind::Cancelled | Kind::Ending => tracing::warn!(request, reason, "the statement did not finish"),
     }
+}
+
+/// Should an error ever quote the hash of a key, the log shall not have it.
+fn without_credential(text: &str, credential: &str) -> String {
+    let hash = credential.rsplit(':').next().unwrap_or(credential);
+    if hash.is_empty() { text.to_owned() } else { text.replace(hash, "(hash)") }
 }
 
 impl Failure {
@@ -339,10 +350,11 @@ impl Failure {
             Failure::Lost => {
                 (503, format!("The connection to the database was lost during the call. {unknown}"))
             }
-            Failure::Internal => (
+            Failure::Internal { rolled_back } => (
                 500,
                 format!(
-                    "Internal error, reference {reference}. The details are in the listener's log. {unknown}"
+                    "Internal error, reference {reference}. The details are in the listener's log. {}",
+                    if rolled_back { nothing } else { unknown }
                 ),
             ),
         }
@@ -374,6 +386,12 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_of_a_key_is_taken_out_of_an_error() {
+        assert_eq!(without_credential("bad fbk:1:abc x", "fbk:1:abc"), "bad fbk:1:(hash) x");
+        assert_eq!(without_credential("bad", ""), "bad");
+    }
+
+    #[test]
     fn only_writes_have_an_unknown_outcome() {
         let told = |failure: Failure, writes| {
             failure.told(writes, Duration::from_secs(35), Duration::from_secs(30), "ref").1
@@ -383,6 +401,6 @@ mod tests {
         assert!(!told(stopped, false).contains("not known"));
         assert!(!told(Failure::Deadline { rolled_back: true }, true).contains("not known"));
         assert!(told(Failure::Cancelled, true).contains("statement_timeout (30 s)"));
-        assert!(told(Failure::Internal, false).contains("reference ref"));
+        assert!(told(Failure::Internal { rolled_back: true }, true).contains("reference ref"));
     }
 }

@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(target.to_string(), "h2:5432, database d2, user b");
         assert_eq!(target.config.get_password(), Some(b"s3cret".as_slice()));
         assert!(!format!("{target:?}").contains("s3cret"));
-        assert_eq!(find(None, &env).unwrap().to_string(), "h1:6000, database d1, user a");
+        assert_eq!(find(None, &env).unwrap().to_string(), "h1:5432, database d1, user a");
         assert_eq!(find(None, &env[1..]).unwrap().to_string(), "h3:6000");
         let socket = find(None, &[("PGHOST", "/tmp/x"), ("PGUSER", "u"), ("PGDATABASE", "d")]).unwrap();
         assert_eq!(socket.to_string(), "/tmp/x/.s.PGSQL.5432, database d, user u");

@@ -145,9 +145,12 @@ demo_listener() {
     # "localhost" may mean the IPv6 loopback, where there is one.
     ! grep -qs ^00000000000000000000000000000001 /proc/net/if_inet6 || listen+=",[::1]:$PORT"
     say "starting the listener on http://localhost:$PORT/mcp"
+    # A process group of its own: Ctrl-C in the terminal reaches this script only, which then asks the listener to finish.
+    set -m
     FLUXBASE_DATABASE_URL=$LISTENER_URL FLUXBASE_LISTENER_LISTEN=$listen FLUXBASE_MCP_BASE_PATH=/mcp FLUXBASE_MCP_ENABLED=true \
         "$FLUXBASE_BIN" serve --config "$ROOT/fluxbase.yaml" >>"$RUN_DIR/log/listener.log" 2>&1 </dev/null 9>&- &
     LISTENER=$!
+    set +m
     echo "$LISTENER" >"$RUN_DIR/listener.pid"
     at_exit 'stop_listener'
     local i
@@ -210,7 +213,9 @@ JSON
 }
 
 demo_summary() {
-    local url=http://localhost:$PORT/mcp bin=${FLUXBASE_BIN#"$PWD"/}
+    local url=http://localhost:$PORT/mcp bin=${FLUXBASE_BIN#"$PWD"/} other=
+    # The command line takes the endpoint that it shows from fluxbase.yaml, which says nothing about PORT.
+    [[ $PORT == 8080 ]] || other=" --url $url"
     cat <<TEXT
 
 fluxbase_mcp_ext is running. Ctrl-C stops it; the data stays.
@@ -244,7 +249,7 @@ Claude Code:
 
 A key of your own:
   $bin clientkeys create --name "AI Assistant" --scopes "read:tables,write:tables,execute:functions" \\
-    --user $TENANT_A \\
+    --user $TENANT_A$other \\
     --database-url $SUPERUSER_URL
 
 SQL as superuser:

@@ -35,7 +35,7 @@ unix_socket_directories = '$socket'
 shared_buffers = 256MB
 max_connections = 100
 CONF
-cluster_start "$work/data" "$work/server.log" || die "Postgres did not start with the extension preloaded."
+cluster_start "$work/data" "$socket" "$work/server.log" || die "Postgres did not start with the extension preloaded."
 psql=("$PG_BIN/psql" -X -q -o /dev/null -v ON_ERROR_STOP=1 -h "$socket" -U postgres)
 "${psql[@]}" -d postgres -c 'CREATE DATABASE bench'
 say "loading 200,000 rows"
