@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{gucs, guard, identity};
+use crate::{guard, gucs, identity};
 
 const TABLE: &str = include_str!("catalog/table.sql");
 const TABLES: &str = include_str!("catalog/tables.sql");
@@ -110,7 +110,8 @@ pub fn table(identity: &Identity, name: &TableName) -> Result<Rc<Described>, Err
     let known = names(identity)?;
     let hint = match nearest(&shown, known.iter().map(String::as_str)) {
         Some(near) => format!("Did you mean \"{near}\"? list_tables shows every table that you may use."),
-        None => "list_tables shows every table that you may use; others need their schema: schema.table.".to_owned(),
+        None => "list_tables shows every table that you may use; others need their schema: schema.table."
+            .to_owned(),
     };
     Err(Error::refused("42P01", format!("unknown table \"{shown}\". Nothing was run."), hint))
 }
@@ -131,7 +132,8 @@ pub fn list_tables(
     search: Option<&str>,
     limit: i64,
 ) -> Result<Vec<String>, Error> {
-    let pattern = search.map(|text| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
+    let pattern = search
+        .map(|text| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
     let hidden = hidden_from(identity);
     query(TABLES, &[schema.into(), pattern.into(), limit.into(), hidden.into(), "public".into()])
 }
@@ -152,7 +154,11 @@ fn names(identity: &Identity) -> Result<Vec<String>, Error> {
     Ok(list_tables(identity, None, None, 5000)?
         .iter()
         .filter_map(|line| serde_json::from_str::<Named>(line).ok())
-        .map(|found| if found.schema == "public" { found.name } else { format!("{}.{}", found.schema, found.name) })
+        .map(
+            |found| {
+                if found.schema == "public" { found.name } else { format!("{}.{}", found.schema, found.name) }
+            },
+        )
         .collect())
 }
 
@@ -224,8 +230,8 @@ fn describe(schema: &str, name: &str) -> Result<Option<Rc<Described>>, Error> {
         return Ok(Some(known));
     }
     let Some(text) = query(TABLE, &[schema.into(), name.into()])?.pop() else { return Ok(None) };
-    let row: TableRow =
-        serde_json::from_str(&text).map_err(|error| Error::internal(&format!("catalog/table.sql: {error}")))?;
+    let row: TableRow = serde_json::from_str(&text)
+        .map_err(|error| Error::internal(&format!("catalog/table.sql: {error}")))?;
     let described = Rc::new(row.into());
     DESCRIBED.with_borrow_mut(|all| {
         if all.len() >= REMEMBERED {

@@ -16,10 +16,10 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::guard::{self, Actor};
+use crate::gucs;
 use crate::identity::{self, Identity};
 use crate::resources::{self, Resource};
 use crate::tools::{self, TOOLS, Tool};
-use crate::gucs;
 
 /// Who the server says it is.
 pub static SERVER: ServerInfo<'static> = ServerInfo {
@@ -81,9 +81,9 @@ impl Policy {
     }
 
     fn allows_resource(&self, resource: &Resource, uri: &str) -> bool {
-        self.resources
-            .iter()
-            .all(|allowed| allowed.is_empty() || allowed.iter().any(|entry| entry == uri || entry == resource.uri))
+        self.resources.iter().all(|allowed| {
+            allowed.is_empty() || allowed.iter().any(|entry| entry == uri || entry == resource.uri)
+        })
     }
 }
 
@@ -128,7 +128,11 @@ pub fn caller_of_session() -> Rc<Caller> {
     {
         return caller;
     }
-    Rc::new(Caller { identity: identity::of_session(), policy: Policy::new(Transport::default()), alone: false })
+    Rc::new(Caller {
+        identity: identity::of_session(),
+        policy: Policy::new(Transport::default()),
+        alone: false,
+    })
 }
 
 /// The reply to a message that was parsed.
@@ -142,14 +146,17 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
         Method::Initialize { .. } => call.initialized(&SERVER),
         Method::Discover => call.discovered(&SERVER),
         Method::Ping => call.pong(),
-        Method::ListTools => call.tools(TOOLS.iter().filter(|tool| may_use(&caller, tool)).map(|tool| tool.entry())),
+        Method::ListTools => {
+            call.tools(TOOLS.iter().filter(|tool| may_use(&caller, tool)).map(|tool| tool.entry()))
+        }
         Method::CallTool { name, arguments } => {
             call_tool(&call, &caller, name, arguments.as_deref().map(|raw| raw.get()))
         }
-        Method::ListResources => call.resources(resources::fixed().filter(|r| may_read(&caller, r)).map(Resource::entry)),
-        Method::ListResourceTemplates => {
-            call.resource_templates(resources::templates().filter(|r| may_read(&caller, r)).map(Resource::entry))
+        Method::ListResources => {
+            call.resources(resources::fixed().filter(|r| may_read(&caller, r)).map(Resource::entry))
         }
+        Method::ListResourceTemplates => call
+            .resource_templates(resources::templates().filter(|r| may_read(&caller, r)).map(Resource::entry)),
         Method::ReadResource { uri } => read_resource(&call, &caller, uri),
     }
 }
@@ -188,7 +195,8 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, arguments: Option<&str>) 
 }
 
 fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Reply {
-    let Some((resource, parts)) = resources::find(uri).filter(|(r, _)| caller.policy.allows_resource(r, uri)) else {
+    let Some((resource, parts)) = resources::find(uri).filter(|(r, _)| caller.policy.allows_resource(r, uri))
+    else {
         return call.resource_not_found(uri);
     };
     if !caller.identity.scopes.has_any(resource.scopes) {

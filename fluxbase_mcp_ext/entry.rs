@@ -6,14 +6,14 @@
 use std::rc::Rc;
 
 use fluxbase_credential::Credential;
-use fluxbase_protocol::{LATEST, Reply, parse, refuse};
+use fluxbase_protocol::{Incoming, LATEST, Reply, parse, refuse};
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
 
 use crate::dispatch::{self, Caller, Policy, Transport};
 use crate::error;
-use crate::identity::{self, claims, rate_limit};
 use crate::gucs;
+use crate::identity::{self, claims, rate_limit};
 
 /// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
 #[pg_extern(sql = "
@@ -61,18 +61,25 @@ fn handle_listener(
     TableIterator::once((i32::from(reply.status), reply.body, retry_after, None))
 }
 
+/// Messages up to this size, in bytes, are read at once.
+const SHORT: usize = 65_536;
+
 fn reply_to_listener(request: &str, credential: &str, transport: Option<JsonB>) -> Reply {
-    let parsed = parse(request);
-    let id = parsed.as_ref().ok().and_then(|incoming| incoming.id());
+    // Nothing of a message is read before its sender is known, but the id of a short one, to be echoed in a refusal.
+    let early = (request.len() <= SHORT).then(|| parse(request));
+    let id = early.as_ref().and_then(|parsed| parsed.as_ref().ok()).and_then(Incoming::id);
     if !gucs::enabled() {
         return refuse::unavailable(id, "it is switched off by its administrator (mcp.enabled).");
     }
-    let transport = match transport.map(|JsonB(value)| serde_json::from_value::<Transport>(value)).transpose() {
+    let transport = match transport.map(|JsonB(value)| serde_json::from_value::<Transport>(value)).transpose()
+    {
         Ok(transport) => transport.unwrap_or_default(),
         Err(cause) => error::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!("transport: {cause}"),
-            Some("The third argument is made by fluxbase serve; its form is in docs/reference.md.".to_owned()),
+            Some(
+                "The third argument is made by fluxbase serve; its form is in docs/reference.md.".to_owned(),
+            ),
         ),
     };
     if crate::guard::holds() {
@@ -90,7 +97,8 @@ fn reply_to_listener(request: &str, credential: &str, transport: Option<JsonB>) 
         Ok(identity) => identity,
         Err(_) => return refuse::unauthorized(id, "the key is unknown, revoked or expired."),
     };
-    let limits = [identity.rate_limit, gucs::rate_limit_per_min(), transport.rate_limit_per_min.filter(|&n| n > 0)];
+    let limits =
+        [identity.rate_limit, gucs::rate_limit_per_min(), transport.rate_limit_per_min.filter(|&n| n > 0)];
     if let (Some(limit), Some(key)) = (limits.into_iter().flatten().min(), &identity.key_id)
         && let Err(seconds) = rate_limit::count(key, limit)
     {
@@ -99,7 +107,7 @@ fn reply_to_listener(request: &str, credential: &str, transport: Option<JsonB>) 
     if request.len() > gucs::max_message_size() {
         return refuse::too_large(gucs::max_message_size() as u64);
     }
-    let incoming = match parsed {
+    let incoming = match early.unwrap_or_else(|| parse(request)) {
         Ok(incoming) => incoming,
         Err(reply) => return reply,
     };
@@ -155,8 +163,11 @@ CREATE FUNCTION mcp.health() RETURNS pg_catalog.json
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 fn health() -> String {
-    let state = if gucs::enabled() { "healthy" } else { "disabled" };
-    format!(r#"{{"status":"{state}","protocolVersion":"{LATEST}","serverVersion":"{}"}}"#, env!("CARGO_PKG_VERSION"))
+    let enabled = gucs::enabled();
+    let (state, version) = (if enabled { "healthy" } else { "disabled" }, env!("CARGO_PKG_VERSION"));
+    format!(
+        r#"{{"status":"{state}","enabled":{enabled},"protocolVersion":"{LATEST}","serverVersion":"{version}"}}"#
+    )
 }
 
 /// Makes a key: its id, its plain text and the verifier to store. For `mcp.create_key` and `mcp.rotate_key` only.

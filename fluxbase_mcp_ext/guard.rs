@@ -81,7 +81,11 @@ impl Drop for Held {
 /// # Errors
 /// What `body` returned, or the error that Postgres raised in it, after the subtransaction was rolled back. Errors that end
 /// the whole transaction are thrown on and not returned.
-pub fn run<T>(actor: &Actor<'_>, access: Access, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub fn run<T>(
+    actor: &Actor<'_>,
+    access: Access,
+    body: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
     if access == Access::Write && !holds() {
         // As the caller and before the guard: inside it a deferred trigger may not fire, so an insert into a table with an
         // INITIALLY DEFERRED key would fail whatever its values.

@@ -145,8 +145,12 @@ const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
     .union(GucFlags::NOT_WHILE_SEC_REST);
 
 fn define_request_claims() {
-    let names =
-        [c"request.jwt.claims", c"request.jwt.claim.sub", c"request.jwt.claim.role", c"request.jwt.claim.email"];
+    let names = [
+        c"request.jwt.claims",
+        c"request.jwt.claim.sub",
+        c"request.jwt.claim.role",
+        c"request.jwt.claim.email",
+    ];
     for (name, setting) in names.into_iter().zip(&REQUEST_CLAIMS) {
         GucRegistry::define_string_guc(
             name,

@@ -5,17 +5,17 @@
 //! Not in here: HTTP (crate `listener`), the wire protocol (crate `fluxbase_protocol`), the filter grammar (crate
 //! `fluxbase_query`), and the tables and roles (`sql/`).
 
+mod cache;
+mod catalog;
+mod dispatch;
 mod entry;
+mod error;
+mod guard;
 mod gucs;
 mod identity;
-mod dispatch;
-mod guard;
-mod tools;
 mod resources;
-mod catalog;
-mod cache;
 mod statement;
-mod error;
+mod tools;
 
 use pgrx::prelude::*;
 
@@ -25,7 +25,14 @@ extension_sql_file!("../sql/00_schema.sql", name = "schema", bootstrap);
 extension_sql_file!(
     "../sql/10_keys.sql",
     name = "keys",
-    requires = [entry::generate_key, entry::keys_changed, entry::setting_allowed, entry::outer_user, entry::preloaded, entry::version]
+    requires = [
+        entry::generate_key,
+        entry::keys_changed,
+        entry::setting_allowed,
+        entry::outer_user,
+        entry::preloaded,
+        entry::version
+    ]
 );
 extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["keys"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);

@@ -218,14 +218,22 @@ fn receiver() -> pg_sys::DestReceiver {
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn startup(_own: *mut pg_sys::DestReceiver, _operation: i32, _columns: pg_sys::TupleDesc) {}
+unsafe extern "C-unwind" fn startup(
+    _own: *mut pg_sys::DestReceiver,
+    _operation: i32,
+    _columns: pg_sys::TupleDesc,
+) {
+}
 
 #[pg_guard]
 unsafe extern "C-unwind" fn shutdown(_own: *mut pg_sys::DestReceiver) {}
 
 /// Takes one row; false ends the execution.
 #[pg_guard]
-unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, own: *mut pg_sys::DestReceiver) -> bool {
+unsafe extern "C-unwind" fn receive(
+    slot: *mut pg_sys::TupleTableSlot,
+    own: *mut pg_sys::DestReceiver,
+) -> bool {
     // SAFETY: `own` is the first field of a Sink that `run` keeps alive for the whole execution; the slot holds one column
     // of type json, whose text is valid in the database's encoding, which is UTF8.
     unsafe {

@@ -71,8 +71,9 @@ need_cargo_pgrx() {
             return 0
         fi
     done
+    # Without its default features it needs no OpenSSL; they only serve to download Postgres, which we never ask it to.
     run_logged "building cargo-pgrx $PGRX_VERSION (once, about 4 minutes)" "$CACHE/log/cargo-pgrx.log" \
-        env -u CARGO_TARGET_DIR cargo install cargo-pgrx --version "=$PGRX_VERSION" --locked --root "$CACHE/tools" ||
+        env -u CARGO_TARGET_DIR cargo install cargo-pgrx --version "=$PGRX_VERSION" --locked --no-default-features --root "$CACHE/tools" ||
         die "cargo-pgrx could not be built." "The log is $CACHE/log/cargo-pgrx.log."
     CARGO_PGRX=$CACHE/tools/bin/cargo-pgrx
 }

@@ -49,7 +49,7 @@ sources_newer() {
 pg_major() { "$1" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/'; }
 
 # pgrx_home TAG MAJOR PG_CONFIG: sets PGRX_HOME. pgrx looks up pg_config in its home; ours names just this one, so that
-# nobody's ~/.pgrx is read or written and `cargo pgrx init` is not needed.
+# nobody's own pgrx home is read or written and `cargo pgrx init` is not needed.
 pgrx_home() {
     PGRX_HOME=$CACHE/pgrx/$1
     mkdir -p "$PGRX_HOME"

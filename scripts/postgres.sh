@@ -56,7 +56,7 @@ tree_from_wheel() {
 tree_from_debian() {
     local major=$1 tree=$STATE/postgres/$1 packages=("postgresql-$1" "postgresql-client-$1" "postgresql-server-dev-$1") id
     PG_CONFIG=$tree/usr/lib/postgresql/$major/bin/pg_config
-    if [[ -f $tree/.made-of ]]; then
+    if [[ -f $tree/.made-of && -f $tree/.depends ]]; then
         debian_libraries "$tree" "$major" # the tree may have come with a copied checkout
         return 0
     fi

@@ -12,4 +12,6 @@ BEGIN
 END
 $$;
 
+CREATE SCHEMA mcp;
+COMMENT ON SCHEMA mcp IS 'The MCP server fluxbase_mcp_ext: its functions, keys and settings.';
 GRANT USAGE ON SCHEMA mcp TO PUBLIC;

@@ -75,7 +75,8 @@ END
 $$;
 
 CREATE FUNCTION mcp._check_key(kind pg_catalog.text, name pg_catalog.text, scopes pg_catalog.text[], role_name pg_catalog.text,
-                               claims pg_catalog.jsonb, settings pg_catalog.jsonb, expires_at pg_catalog.timestamptz)
+                               claims pg_catalog.jsonb, settings pg_catalog.jsonb, expires_at pg_catalog.timestamptz,
+                               rate_limit_per_min pg_catalog.int4)
     RETURNS pg_catalog.void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -131,6 +132,10 @@ BEGIN
         RAISE EXCEPTION 'settings: the value of "%" must be a JSON string. No key was made.', wrong
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"app.tenant": "42"}.';
     END IF;
+    IF rate_limit_per_min < 1 THEN
+        RAISE EXCEPTION 'rate_limit_per_min: % is below 1. No key was made.', rate_limit_per_min
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave it out for no limit of the key''s own.';
+    END IF;
     IF expires_at <= now() THEN
         RAISE EXCEPTION 'expires_at: % is in the past. No key was made.', expires_at USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -159,7 +164,7 @@ DECLARE
     row mcp.keys;
 BEGIN
     PERFORM mcp._check_key(kind, name, coalesce(scopes, '{}'), role_name, coalesce(claims, '{}'), coalesce(settings, '{}'),
-                           expires_at);
+                           expires_at, rate_limit_per_min);
     IF (key_id IS NULL) <> (verifier IS NULL) THEN
         RAISE EXCEPTION 'key_id and verifier belong together. No key was made.' USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -283,7 +288,7 @@ $$;
 
 ALTER FUNCTION mcp._may_set_role(pg_catalog.name) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._check_key(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb,
-                              pg_catalog.timestamptz) OWNER TO mcp_owner;
+                              pg_catalog.timestamptz, pg_catalog.int4) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._one_key(pg_catalog.text, pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.create_key(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text, pg_catalog.text, pg_catalog.jsonb,
                               pg_catalog.jsonb, pg_catalog.timestamptz, pg_catalog.int4, pg_catalog.text, pg_catalog.bytea)

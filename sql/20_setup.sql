@@ -126,6 +126,10 @@ BEGIN
     -- A statement that is logged must not carry a credential: with log_min_duration_statement = 0 a parameter is logged twice.
     EXECUTE format('ALTER ROLE %I SET log_parameter_max_length = 0', role);
     EXECUTE format('ALTER ROLE %I SET log_parameter_max_length_on_error = 0', role);
+    IF current_setting('server_version_num')::int >= 160000 THEN
+        -- From 16 on auto_explain logs parameters too.
+        EXECUTE format('ALTER ROLE %I SET auto_explain.log_parameter_max_length = 0', role);
+    END IF;
     RETURN NEXT 'parameters of its statements are kept out of the server log';
     EXECUTE format('GRANT EXECUTE ON FUNCTION mcp.handle(text, text, jsonb), mcp.health() TO %I', role);
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
@@ -157,10 +161,11 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', target.nspname, grantee);
+    verbs := ARRAY(SELECT lower(v) FROM unnest(verbs) AS v);
     FOREACH verb IN ARRAY verbs LOOP
         EXECUTE format('GRANT %s ON TABLE %s TO %s', upper(verb), relation, grantee);
     END LOOP;
-    RETURN NEXT format('%s may %s on %s', grantee, lower(array_to_string(verbs, ', ')), relation);
+    RETURN NEXT format('%s may %s on %s', grantee, (array_to_string(verbs, ', ')), relation);
     IF 'insert' = ANY (verbs) THEN
         FOR sequence_name IN
             SELECT d.objid::regclass FROM pg_depend AS d JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'

@@ -57,8 +57,10 @@ BEGIN
             RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has %s', r.rolname,
                                 CASE WHEN r.strong THEN 'attributes beyond LOGIN' ELSE 'memberships in other roles' END),
                                 'Make a role of its own with SELECT mcp.setup_listener(''…''); and drop this one.';
-        ELSIF NOT EXISTS (SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
-                           WHERE s.setrole = r.oid AND c = 'log_parameter_max_length=0') THEN
+        ELSIF (SELECT count(DISTINCT c) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
+                WHERE s.setrole = r.oid
+                  AND c IN ('log_parameter_max_length=0', 'log_parameter_max_length_on_error=0', 'auto_explain.log_parameter_max_length=0'))
+              < CASE WHEN version >= 160000 THEN 3 ELSE 2 END THEN
             RETURN QUERY SELECT 'error', 'listener', format('statements of %s may be logged with their parameters', r.rolname),
                                 format('SELECT mcp.setup_listener(%L);', r.rolname);
         ELSE

@@ -147,7 +147,9 @@ fn read(key_id: &str) -> Option<Stored> {
     let settings = row
         .settings
         .iter()
-        .filter_map(|(name, value)| Some((CString::new(name.as_str()).ok()?, CString::new(value.as_str()?).ok()?)))
+        .filter_map(|(name, value)| {
+            Some((CString::new(name.as_str()).ok()?, CString::new(value.as_str()?).ok()?))
+        })
         .collect();
     Some(Stored {
         kind,

@@ -129,7 +129,8 @@ fn settings_of(role: pg_sys::Oid) -> Settings {
     let entries: Vec<(bool, String)> = guard::with_pinned_path(|| {
         Spi::connect(|client| {
             client.select(SETTINGS, None, &[role.into()]).map(|rows| {
-                rows.filter_map(|row| Some((row.get::<bool>(1).ok()??, row.get::<String>(2).ok()??))).collect()
+                rows.filter_map(|row| Some((row.get::<bool>(1).ok()??, row.get::<String>(2).ok()??)))
+                    .collect()
             })
         })
     })

@@ -52,9 +52,12 @@ impl Tool {
     }
 }
 
-const READS: Annotations = Annotations { read_only: true, destructive: false, idempotent: true, open_world: false };
-const ADDS: Annotations = Annotations { read_only: false, destructive: false, idempotent: false, open_world: false };
-const CHANGES: Annotations = Annotations { read_only: false, destructive: true, idempotent: true, open_world: false };
+const READS: Annotations =
+    Annotations { read_only: true, destructive: false, idempotent: true, open_world: false };
+const ADDS: Annotations =
+    Annotations { read_only: false, destructive: false, idempotent: false, open_world: false };
+const CHANGES: Annotations =
+    Annotations { read_only: false, destructive: true, idempotent: true, open_world: false };
 
 /// Every tool, in the order of `tools/list`.
 pub static TOOLS: &[Tool] = &[
@@ -62,7 +65,7 @@ pub static TOOLS: &[Tool] = &[
         name: "query_table",
         title: "Query a table",
         description: "Read rows of a table or view: filter, select columns, order, page. Row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"columns, e.g. id,name or short:long_name; default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | number | boolean | null}, ANDed; operators eq neq gt gte lt lte like ilike is isnot in nin cs cd ov","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc,id"},"limit":{"type":"integer","minimum":1,"maximum":1000,"default":100},"offset":{"type":"integer","minimum":0,"default":0}},"required":["table"],"additionalProperties":false}"#,
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"columns, e.g. id,name or short:long_name; default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | number | boolean | null}, ANDed; operators eq neq gt gte lt lte like ilike is isnot in nin cs cd ov","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc,id"},"limit":{"type":"integer","minimum":1,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0}},"required":["table"],"additionalProperties":false}"#,
         output_schema: r#"{"type":"object","properties":{"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"notes":{"type":"array","items":{"type":"string"}}},"required":["rows","count","has_more"]}"#,
         scopes: &[Scope::ReadTables],
         access: Access::Read,
@@ -106,8 +109,8 @@ pub static TOOLS: &[Tool] = &[
         name: "list_tables",
         title: "List tables",
         description: "List the tables and views that you may use, with their comments. Search by name or comment.",
-        input_schema: r#"{"type":"object","properties":{"search":{"type":"string","description":"part of a name or comment"},"schema":{"type":"string","description":"only this schema"},"limit":{"type":"integer","minimum":1,"maximum":1000,"default":100}},"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"tables":{"type":"array","items":{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"comment":{"type":["string","null"]}},"required":["schema","name","kind"]}},"count":{"type":"integer"},"has_more":{"type":"boolean"}},"required":["tables","count","has_more"]}"#,
+        input_schema: r#"{"type":"object","properties":{"search":{"type":"string","description":"part of a name or comment"},"schema":{"type":"string","description":"only this schema"},"limit":{"type":"integer","minimum":1,"default":100,"description":"at most 1000"}},"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"tables":{"type":"array","items":{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"comment":{"type":["string","null"]}},"required":["schema","name","kind"]}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"note":{"type":"string"}},"required":["tables","count","has_more"]}"#,
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,

@@ -23,16 +23,13 @@ pub fn list(request: &Request<'_>) -> Result<ToolOutput, Error> {
     let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
     args.only(&["search", "schema", "limit"]).map_err(nothing_read)?;
-    let limit = args.int("limit")?.unwrap_or(DEFAULT_LIMIT);
+    let limit = args.int("limit").map_err(nothing_read)?.unwrap_or(DEFAULT_LIMIT);
     if limit < 1 {
         return Err(Error::refused("22023", format!("limit: {limit} is below 1. Nothing was read."), None));
     }
-    let text = list_tables(
-        request.identity,
-        args.str("schema")?.as_deref(),
-        args.str("search")?.as_deref(),
-        limit.min(MAX_LIMIT),
-    )?;
+    let schema = args.str("schema").map_err(nothing_read)?;
+    let search = args.str("search").map_err(nothing_read)?;
+    let text = list_tables(request.identity, schema.as_deref(), search.as_deref(), limit)?;
     Ok(object(text, Vec::new()))
 }
 
@@ -55,6 +52,8 @@ pub fn list_tables(
     limit: i64,
 ) -> Result<String, Error> {
     let schema = schema.filter(|schema| !schema.is_empty());
+    let asked = limit;
+    let limit = limit.min(MAX_LIMIT);
     let found = match schema {
         Some(schema) if !catalog::open(identity, schema) => Vec::new(),
         _ => catalog::list_tables(identity, schema, search, limit + 1)?,
@@ -74,7 +73,11 @@ pub fn list_tables(
     let more = shown < found.len();
     text.push_str(&format!(r#"],"count":{shown},"has_more":{more}"#));
     if more {
-        text.push_str(r#","note":"There are more tables: narrow the list with search or schema, or raise limit.""#);
+        let cut =
+            if asked > MAX_LIMIT { format!("limit {asked} was cut to {MAX_LIMIT}. ") } else { String::new() };
+        text.push_str(&format!(
+            r#","note":"{cut}There are more tables: narrow the list with search or schema.""#
+        ));
     }
     text.push('}');
     Ok(text)

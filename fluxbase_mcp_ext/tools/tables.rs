@@ -30,7 +30,10 @@ pub fn query(request: &Request<'_>) -> Result<ToolOutput, Error> {
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",
-            format!("the first row alone is larger than {} characters, the bound of one answer", gucs::max_result_chars()),
+            format!(
+                "the first row alone is larger than {} characters, the bound of one answer",
+                gucs::max_result_chars()
+            ),
             "Name fewer or smaller columns in select.".to_owned(),
         ));
     }
@@ -49,6 +52,8 @@ pub fn query(request: &Request<'_>) -> Result<ToolOutput, Error> {
             plan.limit,
             plan.offset + rows.shown
         ));
+    } else if more && !notes.is_empty() {
+        notes.push(format!("There are more rows: go on with offset={}.", plan.offset + rows.shown));
     }
     let mut text = String::with_capacity(rows.text.len() + 2);
     text.push('[');

@@ -175,6 +175,21 @@ struct File {
     listener: Option<Value>,
 }
 
+/// A misspelt variable must not be ignored: without `FLUXBASE_MCP_ALLOWED_TOOLS` every tool is open.
+fn check_environment(names: impl Iterator<Item = String>) -> Result<(), ConfigError> {
+    for name in names {
+        for (section, prefix, known) in [
+            ("mcp", "FLUXBASE_MCP_", &MCP_OPTIONS[..]),
+            ("listener", "FLUXBASE_LISTENER_", &LISTENER_OPTIONS[..]),
+        ] {
+            if let Some(option) = name.strip_prefix(prefix) {
+                options::check_known(section, &option.to_lowercase(), known)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Config {
     /// Reads `path`, or [`DEFAULT_FILE`] if it exists, and lays the process environment over it.
     pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
@@ -187,6 +202,7 @@ impl Config {
             None => None,
         };
         let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
+        check_environment(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         Config::from_parts(text, &|name| std::env::var(name).ok())
     }
 
@@ -392,5 +408,13 @@ mod tests {
     fn rate_limit_zero_and_root_path_are_allowed() {
         let config = load("mcp: {rate_limit_per_min: 0, base_path: /}").unwrap();
         assert_eq!((config.mcp.rate_limit_per_min, config.mcp.base_path.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_an_error() {
+        let check = |name: &str| check_environment(std::iter::once(name.to_owned()));
+        assert!(check("FLUXBASE_MCP_ALLOWED_TOOLS").is_ok() && check("FLUXBASE_DATABASE_URL").is_ok());
+        let error = check("FLUXBASE_MCP_ALLOWED_TOOL").unwrap_err().to_string();
+        assert!(error.contains("allowed_tools"), "{error}");
     }
 }

@@ -45,5 +45,8 @@ say "loading 200,000 rows"
 BENCH_ROOT=$ROOT BENCH_TARGET=$TARGET BENCH_WORK=$work BENCH_SOCKET=$socket \
     python3 -B "$ROOT/tests/bench/bench.py" &
 bench=$!
-at_exit 'kill -TERM "$bench" 2>/dev/null && wait "$bench"'
-wait "$bench"
+at_exit '[[ -z $bench ]] || { kill -TERM "$bench" 2>/dev/null && wait "$bench"; }'
+status=0
+wait "$bench" || status=$?
+bench=
+exit "$status"

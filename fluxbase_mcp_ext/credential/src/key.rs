@@ -92,10 +92,8 @@ impl Key {
     /// # Errors
     /// [`KeyError`] when it cannot be a key; whether it is a known one is for Postgres to say.
     pub fn parse(text: &str) -> Result<Key, KeyError> {
-        let kind = text
-            .split_once('_')
-            .and_then(|(prefix, _)| Kind::from_prefix(prefix))
-            .ok_or(KeyError::Prefix)?;
+        let kind =
+            text.split_once('_').and_then(|(prefix, _)| Kind::from_prefix(prefix)).ok_or(KeyError::Prefix)?;
         if text.len() != KEY_LEN || !text.is_ascii() || text.as_bytes()[PREFIX_LEN + ID_LEN] != b'_' {
             return Err(KeyError::Shape);
         }

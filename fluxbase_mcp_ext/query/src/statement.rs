@@ -40,7 +40,7 @@ pub struct Statement {
     pub sql: String,
     /// The parameters.
     pub params: Vec<Param>,
-    /// What the caller must be told besides the result: "limit 5000 was cut to 1000; go on with offset 1000".
+    /// What the caller must be told besides the result: "limit 5000 was cut to 1000, the most that one answer holds."
     pub notes: Vec<String>,
     /// The limit that holds. The SQL says LIMIT `limit + 1`: a row beyond the limit means that there are more, and is not
     /// for the caller. 0 for writes.
@@ -144,8 +144,7 @@ fn read(args: &Arguments, table: &Table, bounds: &Bounds) -> Result<Statement, Q
         None => bounds.default_limit.min(bounds.max_limit),
         Some(limit) if limit > bounds.max_limit => {
             let max = bounds.max_limit;
-            let next = offset.saturating_add(max);
-            notes.push(format!("limit {limit} was cut to {max}; go on with offset {next}"));
+            notes.push(format!("limit {limit} was cut to {max}, the most that one answer holds."));
             max
         }
         Some(limit) => limit,

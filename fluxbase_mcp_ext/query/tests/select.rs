@@ -252,14 +252,14 @@ fn limits() {
             "LIMIT 1001",
             1000,
             0,
-            Some("limit 5000 was cut to 1000; go on with offset 1000"),
+            Some("limit 5000 was cut to 1000, the most that one answer holds."),
         ),
         (
             r#"{"limit":5000,"offset":250}"#,
             "LIMIT 1001 OFFSET 250",
             1000,
             250,
-            Some("limit 5000 was cut to 1000; go on with offset 1250"),
+            Some("limit 5000 was cut to 1000, the most that one answer holds."),
         ),
         (r#"{"offset":7}"#, "LIMIT 101 OFFSET 7", 100, 7, None),
     ] {

@@ -50,7 +50,9 @@ impl From<tokio_postgres::Error> for Failure {
         let missing = "The extension is not in this database, or older than this program. As a superuser run: fluxbase init";
         let own = match db.code().code() {
             "42883" | "3F000" => Some(missing),
-            "42501" => Some("Connect as a role that may do this, for example the owner of the database."),
+            "42501" => Some(
+                "Connect as a superuser, or as a member of mcp_admin that may SET ROLE to the key's role.",
+            ),
             _ => None,
         };
         Failure {

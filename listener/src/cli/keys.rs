@@ -23,6 +23,8 @@ const CREATE: &str = "SELECT id FROM mcp.create_key(kind => $1::text, name => $2
 const ROTATE: &str = "SELECT id FROM mcp.rotate_key(kind => $1::text, id_or_name => $2::text, \
     grace => make_interval(secs => $3::float8), key_id => $4::text, verifier => $5::bytea)";
 
+const NAME: &str = "SELECT name FROM mcp.list_keys($1::text) WHERE key_id = $2::text";
+
 const REVOKE: &str = "SELECT mcp.revoke_key($1::text, $2::text)";
 
 const LIST: &str = "SELECT key_id, name, role, coalesce(user_id, '-'), array_to_string(scopes, ','), \
@@ -88,8 +90,8 @@ pub(super) struct Create {
     /// When the key ends: a time from now such as 30d or 12h, or an RFC 3339 moment.
     #[arg(long, value_name = "WHEN", value_parser = Expiry::parse)]
     expires: Option<Expiry>,
-    /// Requests per minute, instead of the listener's limit.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    /// Requests per minute; the lowest of this, the listener's and the database's limit holds.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     rate_limit: Option<i32>,
     #[command(flatten)]
     output: Output,
@@ -181,11 +183,13 @@ pub(super) async fn run(kind: Kind, action: Action, url: Option<&str>) -> Result
                     &[&kind.as_str(), &old, &grace.as_secs_f64(), &key.id(), &verifier.as_slice()],
                 )
                 .await?;
+            let name: String =
+                session.client().query_one(NAME, &[&kind.as_str(), &key.id()]).await?.try_get(0)?;
             let end = match grace {
                 Duration::ZERO => "The old key has ended.".to_owned(),
                 grace => format!("The old key still works for {} s.", grace.as_secs_f64()),
             };
-            show(&key, &old, &end, &endpoint, output.json);
+            show(&key, &name, &end, &endpoint, output.json);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,23 @@ pub(super) struct Section {
     from_env: Vec<&'static str>,
 }
 
+/// An option that is none of `known` is an error with the nearest name.
+pub(super) fn check_known(
+    section: &'static str,
+    option: &str,
+    known: &[&'static str],
+) -> Result<(), ConfigError> {
+    if known.contains(&option) {
+        return Ok(());
+    }
+    Err(ConfigError::UnknownOption {
+        section,
+        option: option.to_owned(),
+        nearest: nearest(option, known),
+        known: known.join(", "),
+    })
+}
+
 impl Section {
     /// `value` is the section as it stands in the file; absent and `null` mean empty.
     pub(super) fn new(
@@ -33,13 +50,8 @@ impl Section {
             Some(Value::Object(map)) => map,
             Some(_) => return Err(ConfigError::NotASection { section: name }),
         };
-        if let Some(unknown) = values.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(ConfigError::UnknownOption {
-                section: name,
-                option: unknown.clone(),
-                nearest: nearest(unknown, known),
-                known: known.join(", "),
-            });
+        for option in values.keys() {
+            check_known(name, option, known)?;
         }
         let mut from_env = Vec::new();
         for option in known {

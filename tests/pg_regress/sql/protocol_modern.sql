@@ -16,7 +16,7 @@ GRANT SELECT ON public.users TO authenticated;
 SELECT jsonb_pretty(substr(t.modern('server/discover'), 5)::jsonb #- '{result,instructions}');
 SELECT t.modern('tools/call', '{"name": "query_table", "arguments": {"table": "users"}}');
 SELECT t.modern('tools/call', '{"name": "query_table", "arguments": {"table": "usersx"}}');
-SELECT m, substr(t.modern(m), 5)::jsonb -> 'result' - ARRAY['tools', 'resources', 'resourceTemplates'] FROM unnest(ARRAY['tools/list', 'resources/list', 'resources/templates/list']) AS m;
+SELECT m, (substr(t.modern(m), 5)::jsonb -> 'result') - ARRAY['tools', 'resources', 'resourceTemplates'] FROM unnest(ARRAY['tools/list', 'resources/list', 'resources/templates/list']) AS m;
 SELECT substr(t.modern('resources/read', '{"uri": "fluxbase://schema/tables/public/users"}'), 5)::jsonb #- '{result,contents}';
 -- 1. _meta
 SELECT m, t.modern('tools/list', meta => m) FROM unnest(ARRAY[NULL, '{}', '{"io.modelcontextprotocol/protocolVersion": "2026-07-28"}', '{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": []}',

@@ -101,7 +101,7 @@ SELECT t.count_of(t.via('a', 'query_table', '{"table": "q.many", "select": "id",
 SELECT t.count_of(t.via('a', 'query_table', '{"table": "q.many", "select": "id", "order": "id", "limit": 1500, "offset": 1000}'));
 SELECT t.count_of(t.via('a', 'query_table', '{"table": "q.many", "order": "id", "limit": 1000}'));
 -- Both bounds cut: only one way on is right, behind the last row that is shown.
-SELECT t.count_of(t.via('a', 'query_table', '{"table": "q.many", "order": "id", "limit": 1500}'));
+SELECT ARRAY(SELECT m[1] FROM regexp_matches(a, 'offset[ =]([0-9]+)', 'g') AS m) FROM t.via('a', 'query_table', '{"table": "q.many", "order": "id", "limit": 1500}') AS a;
 -- Exactly as many rows as the limit: nothing more is promised.
 SELECT t.count_of(t.via('a', 'query_table', '{"table": "q.many", "select": "id", "filter": {"id": "lte.100"}}'));
 -- One row that is too large by itself.

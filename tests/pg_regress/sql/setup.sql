@@ -69,6 +69,10 @@ $$;
 REVOKE ALL ON FUNCTION t.credential FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION t.credential TO regress_login, regress_listener;
 
+-- The credential that a plain key becomes in the listener.
+CREATE FUNCTION t.wire(key text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+SELECT left(key, 3) || ':' || substr(key, 5, 16) || ':' || encode(sha256(decode(translate(substr(key, 22, 43), '-_', '+/') || '=', 'base64')), 'hex')
+$$;
 -- The listener's entry: status and body.
 CREATE FUNCTION t.http(request text, credential text, transport jsonb DEFAULT NULL) RETURNS text LANGUAGE sql VOLATILE AS $$
 SELECT concat_ws(' ', h.status, h.body) FROM mcp.handle(request, credential, transport) AS h

@@ -90,7 +90,9 @@ async fn main() -> Result<(), Failure> {
         tokio::spawn(async move {
             let service = service_fn(|request| answer(&pool, request));
             // A client that hangs up is no failure.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
