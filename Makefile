@@ -32,7 +32,7 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust $(addprefix regress-,$(LANES)) e2e clients
+	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e clients
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust

@@ -2,7 +2,7 @@
 # Runs the tests and counts them. scripts/test.sh PART… with PART out of:
 #   check        cargo fmt and clippy, extension included      rust     the crates that need no Postgres, and the listener
 #   regress-18   pg_regress on a Postgres (also -16, -15)      e2e      the client-side crate: real listener, real Postgres
-#   clients      tests/clients/run.sh: real MCP clients
+#   clients      tests/clients/run.sh: real MCP clients    docs     the reference against the code
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,7 +10,7 @@ set -euo pipefail
 . "$ROOT/scripts/postgres.sh"
 . "$ROOT/scripts/extension.sh"
 cd "$ROOT"
-KNOWN="check rust regress-18 regress-16 regress-15 e2e clients"
+KNOWN="check rust docs regress-18 regress-16 regress-15 e2e clients"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -34,8 +34,21 @@ part_check() {
     pgrx_home 18 18 "$PG_CONFIG"
     check_step "clippy of the extension" env PGRX_HOME="$PGRX_HOME" CARGO_TARGET_DIR="$TARGET/pgrx-18" \
         cargo clippy --config "target.'cfg(all(target_family = \"unix\", not(target_os = \"macos\")))'.rustflags = [\"-C\", \"link-arg=-Wl,--no-gc-sections\"]" --package fluxbase_mcp_ext --lib --release --no-default-features --features pg18 -- -D warnings
+    # No headers of 14 and 17 are in the registries that we use: those are type-checked against the bindings pgrx ships.
+    local major
+    for major in 14 17; do
+        check_step "types for Postgres $major" env DOCS_RS=1 RUSTC_WRAPPER="$ROOT/scripts/rustc-shipped-bindings.sh" CARGO_TARGET_DIR="$TARGET/shipped-bindings" \
+            cargo check --package fluxbase_mcp_ext --no-default-features --features "pg$major"
+    done
     count "$GOOD" "$BAD"
     ((BAD == 0))
+}
+
+part_docs() {
+    build_listener
+    python3 tests/docs/check_reference.py </dev/null 2>&1 | tee "$CACHE/log/test-docs.log"
+    # shellcheck disable=SC2046
+    count $(sums . "$CACHE/log/test-docs.log")
 }
 
 # cargo_counted ARGUMENT…: cargo test; its output is shown, its "test result" lines are added up.
@@ -102,7 +115,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|e2e|clients|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|docs|e2e|clients|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)

@@ -52,7 +52,7 @@ BEGIN
                FROM pg_proc AS f
                     CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
                     JOIN pg_roles AS p ON p.oid = a.grantee
-              WHERE f.oid = to_regprocedure('mcp.handle(text, text, jsonb)') AND a.grantee <> f.proowner LOOP
+              WHERE f.oid = to_regprocedure('mcp._serve(text, text, text)') AND a.grantee <> f.proowner LOOP
         IF r.strong OR r.member THEN
             RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has %s', r.rolname,
                                 CASE WHEN r.strong THEN 'attributes beyond LOGIN' ELSE 'memberships in other roles' END),
@@ -68,8 +68,8 @@ BEGIN
         END IF;
     END LOOP;
     IF NOT EXISTS (SELECT FROM pg_proc AS f CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
-                    WHERE f.oid = to_regprocedure('mcp.handle(text, text, jsonb)') AND a.grantee <> f.proowner) THEN
-        RETURN QUERY SELECT 'warn', 'listener', 'no role may call mcp.handle(text, text, jsonb): fluxbase serve cannot work', 'SELECT mcp.setup_listener();';
+                    WHERE f.oid = to_regprocedure('mcp._serve(text, text, text)') AND a.grantee <> f.proowner) THEN
+        RETURN QUERY SELECT 'warn', 'listener', 'no role may call mcp._serve(text, text, text): fluxbase serve cannot work', 'SELECT mcp.setup_listener();';
     END IF;
 
     RETURN QUERY SELECT 'warn', 'public', h, 'Whoever has the listener''s password has this too: REVOKE what PUBLIC does not need.'

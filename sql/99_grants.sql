@@ -6,6 +6,8 @@ COMMENT ON FUNCTION mcp.handle(pg_catalog.jsonb) IS
     'Answers one MCP message as the current role, or as the identity that mcp.authenticate set. NULL for a notification.';
 COMMENT ON FUNCTION mcp.handle(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS
     'The listener''s entry: message, credential, transport; one row with the HTTP status and the body.';
+COMMENT ON FUNCTION mcp._serve(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
+    'mcp.handle(text, text, jsonb) for fluxbase serve: the status in a line of its own, then the body.';
 COMMENT ON FUNCTION mcp.authenticate(pg_catalog.text) IS
     'Takes a key''s identity for the rest of the transaction. In psql, pass the key with \bind to keep it out of the log.';
 

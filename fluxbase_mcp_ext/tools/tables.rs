@@ -23,8 +23,10 @@ const DEFAULT_LIMIT: u64 = 100;
 pub fn query(request: &Request<'_>) -> Result<ToolOutput, Error> {
     let (args, described) = arguments(request, Outcome::NothingRead)?;
     let max_limit = gucs::max_rows();
-    let bounds = Bounds { default_limit: DEFAULT_LIMIT.min(max_limit), max_limit };
     let asked = args.raw("limit").is_some();
+    // One row more than asked for tells that there is more; nobody is told who asked for a number and reads only the rows.
+    let bounds =
+        Bounds { default_limit: DEFAULT_LIMIT.min(max_limit), max_limit, peek: request.structured || !asked };
     let plan = fluxbase_query::select(&args, &described.table, &bounds)?;
     let rows = statement::run(&plan, Access::Read, plan.limit, gucs::max_result_chars())?;
     if rows.cut && rows.shown == 0 {

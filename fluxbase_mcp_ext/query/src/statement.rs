@@ -42,7 +42,7 @@ pub struct Statement {
     pub params: Vec<Param>,
     /// What the caller must be told besides the result: "limit 5000 was cut to 1000, the most that one answer holds."
     pub notes: Vec<String>,
-    /// The limit that holds. The SQL says LIMIT `limit + 1`: a row beyond the limit means that there are more, and is not
+    /// The limit that holds. The SQL says LIMIT `limit + 1` when [`Bounds::peek`] asks for it: a row beyond the limit means that there are more, and is not
     /// for the caller. 0 for writes.
     pub limit: u64,
     /// The offset; 0 for writes.
@@ -72,11 +72,13 @@ pub struct Bounds {
     pub default_limit: u64,
     /// The most rows; a higher limit is cut, with a note. Default 1000.
     pub max_limit: u64,
+    /// Whether to ask for one row beyond the limit, to tell that there is more. Always done when a limit is cut. Default true.
+    pub peek: bool,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { default_limit: 100, max_limit: 1000 }
+        Bounds { default_limit: 100, max_limit: 1000, peek: true }
     }
 }
 
@@ -165,7 +167,8 @@ fn read(args: &Arguments, table: &Table, bounds: &Bounds) -> Result<Statement, Q
     }
     order::write(&mut builder.sql, &keys);
     // Writing to a String cannot fail.
-    let _ = write!(builder.sql, " LIMIT {}", limit.saturating_add(1));
+    let peek = bounds.peek || !notes.is_empty();
+    let _ = write!(builder.sql, " LIMIT {}", limit.saturating_add(u64::from(peek)));
     if offset > 0 {
         let _ = write!(builder.sql, " OFFSET {offset}");
     }

@@ -286,7 +286,7 @@ fn limits() {
         select(r#"{"limit":0}"#, &notes()).unwrap_err().to_string(),
         r#"limit: must be 1 or more, not 0. Write {"limit":10}, or leave it out. Nothing was read."#
     );
-    let small = Bounds { default_limit: 100, max_limit: 20 };
+    let small = Bounds { default_limit: 100, max_limit: 20, peek: true };
     assert_eq!(fluxbase_query::select(&args("{}"), &notes(), &small).unwrap().limit, 20);
 }
 
@@ -380,4 +380,16 @@ fn identifiers_are_quoted() {
     assert_eq!(quote_ident("a\"b"), "\"a\"\"b\"");
     assert_eq!(quote_ident("\"\""), "\"\"\"\"\"\"");
     assert_eq!(quote_ident(""), "\"\"");
+}
+
+#[test]
+fn the_row_beyond_the_limit_is_asked_for_only_when_somebody_reads_of_it() {
+    let table = notes();
+    let sql = |args: &str, peek: bool| {
+        let bounds = Bounds { peek, ..Bounds::default() };
+        fluxbase_query::select(&Arguments::parse(Some(args)).unwrap(), &table, &bounds).unwrap().sql
+    };
+    assert!(sql(r#"{"table":"notes","limit":10}"#, true).contains(" LIMIT 11"));
+    assert!(sql(r#"{"table":"notes","limit":10}"#, false).contains(" LIMIT 10"));
+    assert!(sql(r#"{"table":"notes","limit":5000}"#, false).contains(" LIMIT 1001"));
 }

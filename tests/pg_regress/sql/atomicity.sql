@@ -33,9 +33,9 @@ SELECT t.via('a', 'insert_record', '{"table": "at.items", "data": {"id": 30, "n"
 SELECT t.try($$SELECT t.via('a', 'insert_record', '{"table": "at.items", "data": {"id": 14, "n": 14}}')$$);
 SELECT t.via('a', 'insert_record', '{"table": "at.items", "data": {"id": 14, "n": 14}}');
 SELECT t.via('a', 'insert_record', '{"table": "at.items", "data": {"id": 16, "n": 16}}');
-SET statement_timeout = '200ms';
-CREATE VIEW at.slow AS SELECT pg_sleep(5)::text AS x;
+CREATE VIEW at.slow AS SELECT pg_sleep(30)::text AS x;
 GRANT SELECT ON at.slow TO authenticated;
+SET statement_timeout = '500ms';
 SELECT t.via('a', 'query_table', '{"table": "at.slow"}');
 RESET statement_timeout;
 -- A warning does not disturb.

@@ -26,7 +26,10 @@ CREATE ROLE regress_strong LOGIN CREATEROLE;
 CREATE ROLE regress_member LOGIN;
 GRANT regress_app TO regress_member;
 SELECT t.try($$SELECT count(*) FROM mcp.setup_listener('regress_strong')$$), t.try($$SELECT count(*) FROM mcp.setup_listener('regress_member')$$), t.try($$SELECT count(*) FROM mcp.setup_listener('postgres')$$);
-SELECT rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls, rolcreaterole, rolconfig FROM pg_roles WHERE rolname = 'regress_listener';
+SELECT rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = 'regress_listener';
+-- Parameters stay out of the log; auto_explain logs them too, from Postgres 16 on.
+SELECT c FROM pg_roles, unnest(rolconfig) AS c WHERE rolname = 'regress_listener' AND c NOT LIKE 'auto_explain%' ORDER BY c;
+SELECT ('auto_explain.log_parameter_max_length=0' = ANY (rolconfig)) = (current_setting('server_version_num')::int >= 160000) FROM pg_roles WHERE rolname = 'regress_listener';
 SELECT count(*) FROM mcp.setup_listener('regress "odd; name', 'pass''word');
 SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'regress "odd; name';
 REVOKE ALL ON FUNCTION mcp.handle(text, text, jsonb), mcp.health() FROM "regress ""odd; name";

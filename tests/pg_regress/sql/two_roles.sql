@@ -35,6 +35,35 @@ REVOKE SELECT (team) ON tr.notes FROM anon;
 SELECT t.via('visitor', 'query_table', '{"table": "tr.notes"}');
 REVOKE SELECT (id) ON tr.notes FROM anon;
 SELECT t.via('visitor', 'query_table', '{"table": "tr.notes", "select": "id", "filter": {"id": "gt.0"}, "order": "id"}');
+-- So are memberships, by which a policy speaks of a role, and the attribute BYPASSRLS.
+CREATE ROLE regress_team NOLOGIN;
+CREATE ROLE regress_player NOLOGIN INHERIT;
+CREATE TABLE tr.plays (id int);
+INSERT INTO tr.plays VALUES (1), (2);
+ALTER TABLE tr.plays ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody ON tr.plays USING (id = 1);
+CREATE POLICY of_team ON tr.plays TO regress_team USING (true);
+GRANT USAGE ON SCHEMA tr TO regress_player;
+GRANT SELECT ON tr.plays TO regress_player;
+\o /dev/null
+SELECT mcp.allow_role('regress_player');
+\o
+SELECT t.key('player', role => 'regress_player');
+SELECT t.via('player', 'query_table', '{"table": "tr.plays", "order": "id"}');
+GRANT regress_team TO regress_player;
+SELECT t.via('player', 'query_table', '{"table": "tr.plays", "order": "id"}');
+REVOKE regress_team FROM regress_player;
+SELECT t.via('player', 'query_table', '{"table": "tr.plays", "order": "id"}');
+ALTER ROLE regress_player BYPASSRLS;
+SELECT t.via('player', 'query_table', '{"table": "tr.plays", "order": "id"}');
+ALTER ROLE regress_player NOBYPASSRLS;
+SELECT t.via('player', 'query_table', '{"table": "tr.plays", "order": "id"}');
+\o /dev/null
+SELECT mcp.disallow_role('regress_player');
+\o
+DROP TABLE tr.plays;
+REVOKE ALL ON SCHEMA tr, auth FROM regress_player;
+DROP ROLE regress_team, regress_player;
 -- A table replaced by another of the same name.
 ALTER TABLE tr.notes RENAME TO notes_old;
 CREATE TABLE tr.notes (id text);

@@ -1,7 +1,13 @@
-//! The client-side tests. Each module is one area.
+//! The client-side tests. Each module is one area; see the first lines of each.
 
+mod cli;
+mod concurrency;
 mod document;
+mod dump;
 mod http;
+mod life;
+mod nonsense;
 mod privilege;
 mod protocol;
 mod rls;
+mod z_secrecy;
