@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use fluxbase_query::{Column, Table, TableName, nearest};
+use fluxbase_query::{Column, Table, TableName, nearest, show};
 use pgrx::datum::DatumWithOid;
 use pgrx::{Spi, pg_sys};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{guard, gucs, identity};
+use crate::{guard, gucs, identity, statement};
 
 const TABLE: &str = include_str!("catalog/table.sql");
 const TABLES: &str = include_str!("catalog/tables.sql");
@@ -54,8 +54,6 @@ pub struct ColumnAbout {
     pub default: Option<String>,
     /// Whether it is an identity column.
     pub identity: bool,
-    /// The column's comment.
-    pub comment: Option<String>,
 }
 
 type Key = (pg_sys::Oid, String, String);
@@ -76,6 +74,7 @@ pub fn refresh() {
             DESCRIBED.with_borrow_mut(HashMap::clear);
             keys::forget();
             identity::forget_roles();
+            statement::forget_plans();
         }
     }
 }
@@ -113,7 +112,7 @@ pub fn table(identity: &Identity, name: &TableName) -> Result<Rc<Described>, Err
         None => "list_tables shows every table that you may use; others need their schema: schema.table."
             .to_owned(),
     };
-    Err(Error::refused("42P01", format!("unknown table \"{shown}\". Nothing was run."), hint))
+    Err(Error::refused("42P01", format!("unknown table {}. Nothing was run.", show(&shown)), hint))
 }
 
 /// Whether the identity may reach into the schema at all.
@@ -138,7 +137,7 @@ pub fn list_tables(
     query(TABLES, &[schema.into(), pattern.into(), limit.into(), hidden.into(), "public".into()])
 }
 
-/// Keys and relations of a described table, as one JSON object.
+/// Keys, relations and comments of a described table, as one JSON object.
 pub fn relations(identity: &Identity, oid: u32) -> Result<String, Error> {
     let hidden = hidden_from(identity);
     let mut found = query(RELATIONS, &[pg_sys::Oid::from(oid).into(), hidden.into()])?;
@@ -191,7 +190,6 @@ struct TableRow {
     name: String,
     kind: char,
     row_security: bool,
-    comment: Option<String>,
     verbs: Vec<String>,
     columns: Vec<ColumnRow>,
 }
@@ -218,7 +216,6 @@ struct ColumnRow {
     generated: bool,
     identity: bool,
     enum_labels: Vec<String>,
-    comment: Option<String>,
     select: bool,
     insert: bool,
     update: bool,
@@ -251,7 +248,7 @@ impl From<TableRow> for Described {
                 schema: row.schema,
                 name: row.name,
                 kind: row.kind,
-                comment: row.comment,
+                comment: None,
                 columns,
             },
             about: About { row_security: row.row_security, verbs: row.verbs, columns: about },
@@ -284,12 +281,7 @@ impl ColumnRow {
                 insert: self.insert,
                 update: self.update,
             },
-            ColumnAbout {
-                type_shown: self.type_shown,
-                default: self.default,
-                identity: self.identity,
-                comment: self.comment,
-            },
+            ColumnAbout { type_shown: self.type_shown, default: self.default, identity: self.identity },
         )
     }
 }

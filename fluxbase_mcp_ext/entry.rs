@@ -3,6 +3,7 @@
 //! Invariants: none of them is SECURITY DEFINER and none has a SET clause; a message that cannot be answered is answered with
 //! the JSON-RPC error that says why. They only unpack arguments and pack the reply: the way of a request is in `dispatch`.
 
+use std::ffi::CString;
 use std::fmt::Write;
 use std::rc::Rc;
 
@@ -13,8 +14,8 @@ use pgrx::{JsonB, PgSqlErrorCode};
 
 use crate::dispatch::{self, Caller, Policy, Transport};
 use crate::error;
-use crate::gucs;
 use crate::identity::{self, claims, rate_limit};
+use crate::{guard, gucs};
 
 /// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
 #[pg_extern(sql = "
@@ -58,7 +59,8 @@ fn handle_credential(
     ),
 > {
     let transport = transport.map(|JsonB(value)| serde_json::from_value::<Transport>(value)).transpose();
-    let reply = reply_to_credential(request.unwrap_or_default(), credential.unwrap_or_default(), transport);
+    let reply =
+        reply_to_credential(request.unwrap_or_default(), credential.unwrap_or_default(), transport, false);
     let retry_after = reply.retry_after.and_then(|seconds| i32::try_from(seconds).ok());
     TableIterator::once((i32::from(reply.status), reply.body, retry_after, None))
 }
@@ -72,7 +74,7 @@ CREATE FUNCTION mcp._serve(request pg_catalog.text, credential pg_catalog.text, 
 ")]
 fn serve(request: &str, credential: &str, transport: &str) -> String {
     let transport = serde_json::from_str::<Transport>(transport).map(Some);
-    let reply = reply_to_credential(request, credential, transport);
+    let reply = reply_to_credential(request, credential, transport, true);
     let body = reply.body.unwrap_or_default();
     let mut text = String::with_capacity(body.len() + 16);
     match reply.retry_after {
@@ -90,6 +92,7 @@ fn reply_to_credential(
     request: &str,
     credential: &str,
     transport: Result<Option<Transport>, serde_json::Error>,
+    alone: bool,
 ) -> Reply {
     // Nothing of a message is read before its sender is known, but the id of a short one, to be echoed in a refusal.
     let early = (request.len() <= SHORT).then(|| parse(request));
@@ -107,7 +110,7 @@ fn reply_to_credential(
             ),
         ),
     };
-    if crate::guard::holds() {
+    if guard::holds() {
         error::raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             "a credential cannot be used while a tool runs",
@@ -138,16 +141,16 @@ fn reply_to_credential(
     };
     let mut transport = transport;
     let headers = transport.headers();
-    let caller = Caller { identity, policy: Policy::new(transport), alone: true };
+    let caller = Caller { identity, policy: Policy::new(transport), alone };
     dispatch::answer(incoming, headers.as_ref(), Rc::new(caller))
 }
 
 /// Takes a key's identity for the rest of the transaction.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp.authenticate(credential pg_catalog.text) RETURNS pg_catalog.void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
-fn authenticate(credential: &str) {
+fn authenticate(credential: Option<&str>) {
     identity::authenticate(credential);
 }
 
@@ -222,6 +225,18 @@ fn keys_changed(relation: pg_sys::Oid) {
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(relation) }
 }
 
+/// Raises an error of Postgres when an ordinary user may not set `name` to `value`; changes nothing.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._check_setting(name pg_catalog.text, value pg_catalog.text) RETURNS pg_catalog.void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn check_setting(name: &str, value: &str) {
+    match (CString::new(name), CString::new(value)) {
+        (Ok(name), Ok(value)) => _ = guard::may_set(&name, &value, true),
+        _ => unreachable!("text of Postgres holds no NUL"),
+    }
+}
+
 /// Whether a key may carry the setting of that name.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp._setting_allowed(name pg_catalog.text) RETURNS pg_catalog.bool
@@ -248,7 +263,7 @@ CREATE FUNCTION mcp._outer_user() RETURNS pg_catalog.text
 ")]
 #[allow(unsafe_code)]
 fn outer_user() -> String {
-    if crate::guard::holds() {
+    if guard::holds() {
         error::raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             "keys are not made or changed while a tool runs",

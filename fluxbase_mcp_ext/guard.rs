@@ -96,6 +96,8 @@ pub fn run<T>(
     // Memory context and resource owner are those of the caller again before anything is returned.
     unsafe {
         let nested = holds();
+        // In a transaction block there may be cursors and locks of whoever began it.
+        let alone = actor.alone && !nested && !pg_sys::IsTransactionBlock();
         let held = Held::enter();
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
@@ -109,9 +111,9 @@ pub fn run<T>(
         let attempt = PgTryBuilder::new(AssertUnwindSafe(|| {
             if !nested {
                 // mcp.claims cannot be set once the user id is switched, and inside another guard it is inherited.
-                pin(actor.claims);
+                pin(actor.claims, pg_sys::GucContext::PGC_SUSET);
             }
-            pin(actor.settings);
+            pin(actor.settings, pg_sys::GucContext::PGC_USERSET);
             let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
             pg_sys::SetUserIdAndSecContext(if nested { user } else { actor.role }, security | lock as i32);
             if access == Access::Read {
@@ -119,7 +121,7 @@ pub fn run<T>(
             }
             let outcome = body();
             if access == Access::Write && outcome.is_ok() {
-                close_portals(actor.alone && !nested);
+                close_portals(alone);
             }
             Attempt::Returned(outcome)
         }))
@@ -136,7 +138,7 @@ pub fn run<T>(
         pg_sys::CurrentResourceOwner = owner;
         pg_sys::SetUserIdAndSecContext(user, security);
         pg_sys::AtEOXact_GUC(false, level);
-        if actor.alone && !nested {
+        if alone {
             // Advisory locks of the session outlive even a rollback; the next request on this connection is somebody else's.
             pg_sys::LockReleaseSession(USER_LOCKS);
         }
@@ -190,18 +192,36 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
     // SAFETY: the level is closed on return; on an error the surrounding subtransaction closes it.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
-        set(c"search_path", c"pg_catalog, pg_temp");
+        set(c"search_path", c"pg_catalog, pg_temp", pg_sys::GucContext::PGC_USERSET);
         let value = body();
         pg_sys::AtEOXact_GUC(false, level);
         value
     }
 }
 
-/// Sets each setting that does not have its value already.
+/// Whether an ordinary user may set `name` to `value`. Changes nothing; with `raise` the refusal is Postgres's own error.
+pub fn may_set(name: &CStr, value: &CStr, raise: bool) -> bool {
+    let level = if raise { 0 } else { pg_sys::DEBUG5 as i32 };
+    // SAFETY: NUL-terminated texts; changeVal is false, so nothing but the value's validity is looked at.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SET,
+            false,
+            level,
+            false,
+        ) > 0
+    }
+}
+
+/// Sets each setting that does not have its value already, with the rights of `context`.
 ///
 /// # Safety
 /// Must run inside a GUC nest level that will be closed.
-unsafe fn pin(settings: &[(CString, CString)]) {
+unsafe fn pin(settings: &[(CString, CString)], context: pg_sys::GucContext::Type) {
     for (name, value) in settings {
         // SAFETY: a NUL-terminated name; the returned text is read before any other call.
         let same = unsafe {
@@ -210,20 +230,20 @@ unsafe fn pin(settings: &[(CString, CString)]) {
         };
         if !same {
             // SAFETY: as required of our caller.
-            unsafe { set(name, value) };
+            unsafe { set(name, value, context) };
         }
     }
 }
 
 /// # Safety
 /// Must run inside a GUC nest level that will be closed.
-unsafe fn set(name: &CStr, value: &CStr) {
+unsafe fn set(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type) {
     // SAFETY: GUC_ACTION_SAVE undoes the setting with the nest level, as required of our caller.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_SUSET,
+            context,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_SAVE,
             true,

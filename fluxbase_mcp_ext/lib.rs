@@ -29,6 +29,7 @@ extension_sql_file!(
         entry::generate_key,
         entry::keys_changed,
         entry::setting_allowed,
+        entry::check_setting,
         entry::outer_user,
         entry::preloaded,
         entry::version

@@ -35,13 +35,15 @@ pub struct Rows {
 }
 
 thread_local! {
-    static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), clock: 0 });
+    static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), retired: Vec::new(), clock: 0 });
+    static RUNNING: Cell<u32> = const { Cell::new(0) };
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-    static PREPARED: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Plans {
     kept: HashMap<(pg_sys::Oid, String), Kept>,
+    /// Plans that are to be freed as soon as no statement runs: one of them may be the statement that called us.
+    retired: Vec<pg_sys::SPIPlanPtr>,
     clock: u64,
 }
 
@@ -56,6 +58,36 @@ pub(crate) fn take_place() -> Option<String> {
     PLACE.take()
 }
 
+/// Gives up every kept plan: roles or memberships changed, and not every version of Postgres notices that a plan depends on
+/// them (16.14 keeps the policies of a role that lost BYPASSRLS).
+pub(crate) fn forget_plans() {
+    PLANS.with_borrow_mut(|plans| {
+        let kept = std::mem::take(&mut plans.kept);
+        plans.retired.extend(kept.into_values().map(|kept| kept.plan));
+    });
+}
+
+/// Counts the statements that run inside one another; dropping it, also while unwinding, takes the count back.
+struct Running;
+
+impl Running {
+    fn enter() -> Running {
+        if RUNNING.replace(RUNNING.get() + 1) == 0 {
+            for plan in PLANS.with_borrow_mut(|plans| std::mem::take(&mut plans.retired)) {
+                // SAFETY: a plan that SPI_keepplan kept, freed once, while no statement of ours runs.
+                unsafe { pg_sys::SPI_freeplan(plan) };
+            }
+        }
+        Running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(RUNNING.get() - 1);
+    }
+}
+
 /// Runs `statement` as the current role.
 ///
 /// `max_rows` bounds the rows of the text (the statement's own LIMIT may ask for one more, to tell that there is more);
@@ -64,6 +96,7 @@ pub(crate) fn take_place() -> Option<String> {
 /// # Errors
 /// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
 pub fn run(statement: &Statement, access: Access, max_rows: u64, max_chars: usize) -> Result<Rows, Error> {
+    let _running = Running::enter();
     // SAFETY: connect and finish are paired; when an error is raised between them, the guard's rollback ends the connection.
     unsafe {
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
@@ -138,18 +171,15 @@ unsafe fn plan_for(statement: &Statement) -> Result<pg_sys::SPIPlanPtr, Error> {
         if pg_sys::SPI_keepplan(plan) != 0 {
             return Err(Error::internal("SPI_keepplan failed"));
         }
-        let dropped = PLANS.with_borrow_mut(|plans| {
+        PLANS.with_borrow_mut(|plans| {
             let used = plans.clock;
             let replaced = plans.kept.insert(key, Kept { plan, types, used });
             let evicted = (plans.kept.len() > KEPT_PLANS)
                 .then(|| plans.kept.iter().min_by_key(|(_, kept)| kept.used).map(|(key, _)| key.clone()))
                 .flatten()
                 .and_then(|oldest| plans.kept.remove(&oldest));
-            [replaced, evicted]
+            plans.retired.extend([replaced, evicted].into_iter().flatten().map(|kept| kept.plan));
         });
-        for kept in dropped.into_iter().flatten() {
-            pg_sys::SPI_freeplan(kept.plan);
-        }
         Ok(plan)
     }
 }

@@ -117,6 +117,9 @@ BEGIN
         RAISE EXCEPTION 'role "%" is not allowed for keys. No key was made.', role_name
             USING ERRCODE = 'insufficient_privilege', HINT = format('An administrator can run: SELECT mcp.allow_role(%L).', role_name);
     END IF;
+    IF jsonb_typeof(claims) <> 'object' OR jsonb_typeof(settings) <> 'object' THEN
+        RAISE EXCEPTION 'claims and settings must be JSON objects. No key was made.' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     IF claims ?| ARRAY['sub', 'role'] THEN
         RAISE EXCEPTION 'claims: "sub" and "role" are reserved. No key was made.'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'They come from user_id (--user) and role (--role).';
@@ -132,6 +135,7 @@ BEGIN
         RAISE EXCEPTION 'settings: the value of "%" must be a JSON string. No key was made.', wrong
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example {"app.tenant": "42"}.';
     END IF;
+    PERFORM mcp._check_setting(s.key, s.value) FROM jsonb_each_text(settings) AS s;
     IF rate_limit_per_min < 1 THEN
         RAISE EXCEPTION 'rate_limit_per_min: % is below 1. No key was made.', rate_limit_per_min
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave it out for no limit of the key''s own.';
@@ -167,6 +171,10 @@ BEGIN
                            expires_at, rate_limit_per_min);
     IF (key_id IS NULL) <> (verifier IS NULL) THEN
         RAISE EXCEPTION 'key_id and verifier belong together. No key was made.' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF key_id !~ '^[0-9a-f]{16}$' OR octet_length(verifier) <> 32 THEN
+        RAISE EXCEPTION 'key_id has 16 lower-case hexadecimal digits, verifier 32 bytes. No key was made.'
+            USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF key_id IS NULL THEN
         SELECT g.key_id, g.key, g.verifier INTO made FROM mcp._generate_key(kind) AS g;

@@ -56,11 +56,11 @@ BEGIN
         IF r.strong OR r.member THEN
             RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has %s', r.rolname,
                                 CASE WHEN r.strong THEN 'attributes beyond LOGIN' ELSE 'memberships in other roles' END),
-                                'Make a role of its own with SELECT mcp.setup_listener(''…''); and drop this one.';
+                                'Make a role of its own with SELECT mcp.setup_listener(''...''); and drop this one.';
         ELSIF (SELECT count(DISTINCT c) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
                 WHERE s.setrole = r.oid
                   AND c IN ('log_parameter_max_length=0', 'log_parameter_max_length_on_error=0', 'auto_explain.log_parameter_max_length=0'))
-              < CASE WHEN version >= 160000 THEN 3 ELSE 2 END THEN
+              < (CASE WHEN version >= 160000 THEN 3 ELSE 2 END) THEN
             RETURN QUERY SELECT 'error', 'listener', format('statements of %s may be logged with their parameters', r.rolname),
                                 format('SELECT mcp.setup_listener(%L);', r.rolname);
         ELSE
@@ -181,7 +181,7 @@ BEGIN
             IF policies IS NULL THEN
                 RETURN QUERY SELECT CASE verb WHEN 'r' THEN 'error' ELSE 'warn' END, 'policy',
                     format('no policy lets %s %s', k.role_name, CASE verb WHEN 'r' THEN 'read any row' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update any row' ELSE 'delete any row' END),
-                    format('CREATE POLICY … ON %s FOR %s TO %I …;', rel.oid::regclass, CASE verb WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE' END, k.role_name);
+                    format('CREATE POLICY ... ON %s FOR %s TO %I ...;', rel.oid::regclass, CASE verb WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE' END, k.role_name);
             ELSE
                 RETURN QUERY SELECT 'ok', 'policy', format('%s by %s', CASE verb WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update' ELSE 'delete' END, policies), NULL::text;
             END IF;

@@ -21,7 +21,8 @@ GRANT EXECUTE ON FUNCTION
     TO PUBLIC;
 
 GRANT EXECUTE ON FUNCTION
-    mcp._generate_key(pg_catalog.text), mcp._keys_changed(pg_catalog.oid), mcp._setting_allowed(pg_catalog.text), mcp._scopes(),
+    mcp._generate_key(pg_catalog.text), mcp._keys_changed(pg_catalog.oid), mcp._setting_allowed(pg_catalog.text),
+    mcp._check_setting(pg_catalog.text, pg_catalog.text), mcp._scopes(),
     mcp._outer_user(), mcp._preloaded(), mcp._public_has(), mcp._forget_keys()
     TO mcp_owner;
 ALTER FUNCTION mcp.doctor() OWNER TO mcp_owner;

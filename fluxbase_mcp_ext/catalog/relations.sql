@@ -1,6 +1,13 @@
 -- Keys and relations of the relation $1 (oid) as far as the current role may know of them.
 -- Runs with search_path = pg_catalog, pg_temp. A key is shown when every column of it is readable.
+-- Comments are here and not in table.sql: COMMENT ON sends no message that would make a cached description stale.
 SELECT json_build_object(
+         'comment', obj_description($1, 'pg_class'),
+         'comments', coalesce((SELECT json_object_agg(a.attname, d.description)
+                                 FROM pg_attribute AS a
+                                      JOIN pg_description AS d ON d.objoid = a.attrelid AND d.objsubid = a.attnum
+                                                              AND d.classoid = 'pg_class'::regclass
+                                WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
          'primary_key', (SELECT json_agg(a.attname ORDER BY k.n)
                            FROM pg_constraint AS o
                                 CROSS JOIN LATERAL unnest(o.conkey) WITH ORDINALITY AS k(attnum, n)

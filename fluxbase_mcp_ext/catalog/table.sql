@@ -6,7 +6,6 @@ SELECT json_build_object(
          'name', c.relname,
          'kind', c.relkind,
          'row_security', c.relrowsecurity,
-         'comment', obj_description(c.oid, 'pg_class'),
          'verbs', array_remove(ARRAY[
                     CASE WHEN has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')
                          THEN 'select' END,
@@ -41,7 +40,6 @@ SELECT json_build_object(
                     'identity', a.attidentity <> '',
                     'enum_labels', coalesce((SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder)
                                                FROM pg_enum AS l WHERE l.enumtypid = b.oid), '[]'),
-                    'comment', col_description(c.oid, a.attnum),
                     'select', has_column_privilege(c.oid, a.attnum, 'SELECT'),
                     'insert', has_column_privilege(c.oid, a.attnum, 'INSERT'),
                     'update', has_column_privilege(c.oid, a.attnum, 'UPDATE'))

@@ -117,7 +117,7 @@ pub fn of_credential(credential: &Credential) -> Result<Rc<Identity>, Refusal> {
 /// Takes a key's identity for the rest of the transaction; `text` is a plain key or a wire credential.
 ///
 /// The text is not repeated in any error. A ROLLBACK TO SAVEPOINT does not take the identity back: the transaction's end does.
-pub fn authenticate(text: &str) {
+pub fn authenticate(text: Option<&str>) {
     if guard::holds() {
         error::raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -125,6 +125,8 @@ pub fn authenticate(text: &str) {
             Some("The identity of the outermost call holds until that call ends.".to_owned()),
         );
     }
+    // NULL is a key that is not accepted: a client that forgot the parameter must not go on with the session's own rights.
+    let text = text.unwrap_or_default();
     let credential = Key::parse(text).map(|key| Credential::from(&key)).or_else(|_| Credential::parse(text));
     let identity = match credential {
         Ok(credential) => of_credential(&credential),
@@ -135,6 +137,7 @@ pub fn authenticate(text: &str) {
             if AUTHENTICATED.replace(Some(identity)).is_none() {
                 register_xact_callback(PgXactCallbackEvent::Commit, forget);
                 register_xact_callback(PgXactCallbackEvent::Abort, forget);
+                register_xact_callback(PgXactCallbackEvent::Prepare, forget);
             }
         }
         Err(refusal) => error::raise(

@@ -149,7 +149,12 @@ fn settings_of(role: pg_sys::Oid) -> Settings {
     let pinned = OUTPUT.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
     pinned
         .chain(std::iter::once(("search_path".to_owned(), path)))
-        .chain(own)
-        .filter_map(|(name, value)| Some((CString::new(name).ok()?, CString::new(value).ok()?)))
+        .filter_map(setting)
+        // A setting that only superusers may make is left out rather than made for whoever holds a key.
+        .chain(own.into_iter().filter_map(setting).filter(|(name, value)| guard::may_set(name, value, false)))
         .collect()
+}
+
+fn setting((name, value): (String, String)) -> Option<(CString, CString)> {
+    Some((CString::new(name).ok()?, CString::new(value).ok()?))
 }

@@ -3,9 +3,11 @@
 //! The resources `fluxbase://schema/tables…` show the same content through the same functions. Invariant: only what the caller
 //! has a privilege on is shown, column by column.
 
+use std::collections::HashMap;
+
 use fluxbase_protocol::ToolOutput;
 use fluxbase_query::{Arguments, Outcome, QueryError, TableName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::object;
@@ -89,7 +91,7 @@ struct TableShown<'a> {
     name: &'a str,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<&'a str>,
+    comment: Option<String>,
     row_security: bool,
     you_may: &'a [String],
     columns: Vec<ColumnShown<'a>>,
@@ -112,14 +114,18 @@ struct ColumnShown<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     values: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<&'a str>,
+    comment: Option<String>,
     /// Present only when the caller may do less with the column than with the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     you_may: Option<Vec<&'static str>>,
 }
 
-#[derive(Serialize, serde::Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct RelationsShown<'a> {
+    #[serde(skip_serializing)]
+    comment: Option<String>,
+    #[serde(skip_serializing)]
+    comments: HashMap<String, String>,
     #[serde(borrow)]
     primary_key: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -137,14 +143,14 @@ struct RelationsShown<'a> {
 pub fn describe_table(identity: &Identity, name: &TableName) -> Result<String, Error> {
     let described = catalog::table(identity, name)?;
     let relations = catalog::relations(identity, described.table.oid)?;
-    let relations: RelationsShown<'_> = serde_json::from_str(&relations)
+    let mut relations: RelationsShown<'_> = serde_json::from_str(&relations)
         .map_err(|error| Error::internal(&format!("catalog/relations.sql: {error}")))?;
     let Described { table, about } = &*described;
     let shown = TableShown {
         schema: &table.schema,
         name: &table.name,
         kind: kind(table.kind),
-        comment: table.comment.as_deref(),
+        comment: relations.comment.take(),
         row_security: about.row_security,
         you_may: &about.verbs,
         columns: table
@@ -166,7 +172,7 @@ pub fn describe_table(identity: &Identity, name: &TableName) -> Result<String, E
                     generated: column.generated,
                     identity: about_column.identity,
                     values: &column.enum_labels,
-                    comment: about_column.comment.as_deref(),
+                    comment: relations.comments.remove(&column.name),
                     you_may: less.then_some(may),
                 }
             })

@@ -204,8 +204,8 @@ impl Fault {
 /// The longest piece of a caller's text that a message repeats, in characters.
 const SHOWN: usize = 80;
 
-/// Caller's text for a message: a JSON string, cut after [`SHOWN`] characters.
-pub(crate) fn show(text: &str) -> String {
+/// Caller's text for a message: a JSON string, cut after 80 characters, without characters that hide or break lines.
+pub fn show(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * SHOWN) + 2);
     out.push('"');
     for (count, c) in text.chars().enumerate() {

@@ -33,7 +33,7 @@ mod table;
 mod value;
 
 pub use arguments::Arguments;
-pub use error::{Fault, Outcome, QueryError};
+pub use error::{Fault, Outcome, QueryError, show};
 pub use names::{TableName, nearest, quote_ident};
 pub use statement::{
     Bounds, DELETE_ARGUMENTS, INSERT_ARGUMENTS, Param, SELECT_ARGUMENTS, Statement, UPDATE_ARGUMENTS, delete,

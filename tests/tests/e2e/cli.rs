@@ -318,7 +318,7 @@ fn doctor_finds_what_is_wrong() {
     let init = cli_output(&url, &["init", "--json"]);
     assert!(init.status.success(), "{}", err(&init));
     let well = doctor();
-    assert_eq!(well.status.code(), Some(0), "{}", out(&well));
+    assert_eq!(well.status.code(), Some(0), "{}{}", out(&well), err(&well));
     let findings: Value = serde_json::from_slice(&well.stdout).expect("JSON");
     assert!(findings.as_array().expect("a list").iter().all(|finding| finding["level"] != json!("error")));
     let mut admin = cluster.admin("sick");

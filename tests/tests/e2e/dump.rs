@@ -73,7 +73,7 @@ fn a_restored_database_keeps_keys_and_policies() {
     let email: String = admin.query_one("SELECT auth.email()", &[]).expect("it is there").get(0);
     assert_eq!(email, "mine", "the users' own changes are dumped");
     let doctor = fluxbase_tests::keys::cli_output(&new.admin_url("restored"), &["doctor"]);
-    assert_eq!(doctor.status.code(), Some(0), "{}", String::from_utf8_lossy(&doctor.stdout));
+    assert_eq!(doctor.status.code(), Some(0), "{doctor:?}");
     // Revoking still reaches the backends: the triggers came back.
     run(&mut fluxbase_tests::keys::cli(&new.admin_url("restored"), &["clientkeys", "revoke", &a.id]));
     assert_eq!(listener.client(&a).request("ping", json!({})).status, 401);

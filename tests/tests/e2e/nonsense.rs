@@ -119,8 +119,37 @@ fn value(random: &mut Random, depth: usize) -> Value {
     }
 }
 
+/// Arguments that make sense, of which perhaps one is replaced by anything.
+fn sensible(random: &mut Random) -> Value {
+    let mut arguments = match random.below(7) {
+        0 => {
+            json!({ "table": "things", "select": "id,name,price", "filter": { "id": { "lte": 20 } }, "order": "id.desc", "limit": 5 })
+        }
+        1 => {
+            json!({ "table": "things", "filter": { "name": "like.thing*", "flag": true, "tags": { "cs": ["a"] } } })
+        }
+        2 => {
+            json!({ "table": "things", "data": { "name": "new", "price": 1.5, "data": { "a": [1] }, "tags": ["x"] } })
+        }
+        3 => {
+            json!({ "table": "things", "filter": { "id": { "in": [1, 2, 3] } }, "data": { "name": *random.pick(&TEXTS) } })
+        }
+        4 => json!({ "table": "notes", "filter": { "id": { "gt": 0 } } }),
+        5 => json!({ "table": "notes", "data": { "title": *random.pick(&TEXTS) } }),
+        _ => json!({ "table": "things" }),
+    };
+    if random.one_in(3) {
+        let members: Vec<String> = arguments.as_object().expect("an object").keys().cloned().collect();
+        arguments[random.pick(&members)] = value(random, 2);
+    }
+    arguments
+}
+
 /// Arguments that a tool might take.
 fn arguments(random: &mut Random) -> Value {
+    if random.one_in(3) {
+        return sensible(random);
+    }
     if random.one_in(12) {
         return value(random, 2);
     }
@@ -175,7 +204,7 @@ fn message(random: &mut Random) -> Vec<u8> {
         "initialize" => json!({ "protocolVersion": *random.pick(&TEXTS), "capabilities": {} }),
         _ => value(random, 2),
     };
-    if random.one_in(4) && params.is_object() {
+    if random.one_in(8) && params.is_object() {
         params["_meta"] = if random.one_in(3) { value(random, 2) } else { meta(LATEST) };
     }
     let mut message =
@@ -191,7 +220,7 @@ fn message(random: &mut Random) -> Vec<u8> {
     let mut bytes =
         if random.one_in(30) { value(random, 4).to_string() } else { message.to_string() }.into_bytes();
     // Broken text, now and then.
-    if random.one_in(6) {
+    if random.one_in(8) {
         for _ in 0..random.below(3) + 1 {
             let at = random.below(bytes.len().max(1));
             match random.below(4) {

@@ -132,6 +132,7 @@ fn only_the_entry_points_can_be_executed() {
     let open: BTreeSet<&str> = all.iter().filter(|(.., may)| *may).map(|(name, ..)| name.as_str()).collect();
     let expected = BTreeSet::from([
         "mcp.handle(text,text,jsonb)",
+        "mcp._serve(text,text,text)",
         "mcp.health()",
         // Open to PUBLIC: they run as the caller.
         "mcp.handle(jsonb)",
@@ -272,6 +273,11 @@ fn guesses_are_unauthorized() {
         let body: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!((&body["error"]["code"], &body["id"]), (&json!(-32005), &json!(9)));
         assert!(body["result"].is_null());
+        let served: String = client
+            .query_one("SELECT mcp._serve($1, $2, NULL)", &[&query, &guess])
+            .expect("it answers")
+            .get(0);
+        assert!(served.starts_with("401"), "the listener's own form of it: {guess:?}: {served}");
     }
     assert_eq!(handle(&mut client, &query, &right, None).0, 200, "and the right one is served");
 }

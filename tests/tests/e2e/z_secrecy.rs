@@ -49,7 +49,10 @@ fn no_secret_is_in_any_log() {
             bodies
         });
         let seen = seen.into_inner().expect("no panic");
-        assert!(seen.contains("mcp.handle"), "calls were seen while they ran: {seen}");
+        assert!(
+            seen.contains("mcp._serve(") || seen.contains("mcp.handle("),
+            "calls were seen while they ran: {seen}"
+        );
         assert!(secrets_in(&seen).is_empty(), "pg_stat_activity shows a secret");
         assert!(secrets_in(&bodies).is_empty(), "a body repeats a secret");
         let log = listener.log();
@@ -71,10 +74,9 @@ fn no_secret_is_in_any_log() {
     }
     let log = stage.cluster.log();
     assert!(log.contains(&canary), "parameters are logged, so that this test can fail");
-    assert!(
-        log.contains("mcp.handle($1::text, $2::text, ($3::text)::jsonb)"),
-        "statements of listeners are logged"
-    );
+    let of_listeners =
+        log.lines().filter(|line| line.contains("fluxbase_listener@") && line.contains("$1")).count();
+    assert!(of_listeners > 100, "statements of listeners are logged");
     assert!(log.contains("ERROR:") && log.contains("canceling statement"), "errors and cancels are logged");
     let found = secrets_in(&log);
     let lines: Vec<&str> =
