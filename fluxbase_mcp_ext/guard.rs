@@ -199,7 +199,8 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Whether an ordinary user may set `name` to `value`. Changes nothing; with `raise` the refusal is Postgres's own error.
+/// Whether an ordinary user may set `name` to `value`. Changes nothing, which Postgres answers with -1; 0 is a refusal, and with
+/// `raise` it is Postgres's own error.
 pub fn may_set(name: &CStr, value: &CStr, raise: bool) -> bool {
     let level = if raise { 0 } else { pg_sys::DEBUG5 as i32 };
     // SAFETY: NUL-terminated texts; changeVal is false, so nothing but the value's validity is looked at.
@@ -213,7 +214,7 @@ pub fn may_set(name: &CStr, value: &CStr, raise: bool) -> bool {
             false,
             level,
             false,
-        ) > 0
+        ) != 0
     }
 }
 

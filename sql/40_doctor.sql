@@ -47,12 +47,13 @@ BEGIN
             format('DELETE FROM mcp.allowed_roles WHERE role_name = %L;', r.role_name);
     END LOOP;
 
-    FOR r IN SELECT p.rolname, p.oid, p.rolsuper OR p.rolbypassrls OR p.rolcreaterole OR p.rolcreatedb OR p.rolreplication AS strong,
+    FOR r IN SELECT DISTINCT p.rolname, p.oid, p.rolsuper OR p.rolbypassrls OR p.rolcreaterole OR p.rolcreatedb OR p.rolreplication AS strong,
                     EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = p.oid) AS member
                FROM pg_proc AS f
                     CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
                     JOIN pg_roles AS p ON p.oid = a.grantee
-              WHERE f.oid = to_regprocedure('mcp._serve(text, text, text)') AND a.grantee <> f.proowner LOOP
+              WHERE f.oid IN (to_regprocedure('mcp._serve(text, text, text)'), to_regprocedure('mcp.handle(text, text, jsonb)'))
+                AND a.grantee <> f.proowner LOOP
         IF r.strong OR r.member THEN
             RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has %s', r.rolname,
                                 CASE WHEN r.strong THEN 'attributes beyond LOGIN' ELSE 'memberships in other roles' END),

@@ -63,6 +63,9 @@ INSERT INTO public.things (name, price, big, ratio, tags, data, at, span, flag, 
 SELECT 'thing ' || n, n * 1.5, 9007199254740993 + n, n / 3.0, ARRAY['a', 'b' || n], jsonb_build_object('n', n), now(), '1 day', n % 2 = 0, '\x00ff', 'ok'
   FROM generate_series(1, 50) AS n;
 
+-- The same, which nobody changes.
+CREATE TABLE public.typed AS TABLE public.things;
+
 -- Not granted to client keys at all.
 CREATE TABLE public.payroll (id int PRIMARY KEY, salary int);
 INSERT INTO public.payroll VALUES (1, 4711);
@@ -149,7 +152,7 @@ END
 $$;
 CREATE TRIGGER put_off BEFORE INSERT ON public.sneaky_children FOR EACH ROW EXECUTE FUNCTION public.put_off();
 
-GRANT SELECT ON public.users, public.my_notes, public.pauses, public.slow, public.stubborn, public.parents TO authenticated;
+GRANT SELECT ON public.users, public.typed, public.my_notes, public.pauses, public.slow, public.stubborn, public.parents TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.notes, public.ledger, public.things, public.slow_writes, public.crossing,
     public.flaky, public.children, public.sneaky_children TO authenticated;
 GRANT USAGE ON SEQUENCE public.things_id_seq TO authenticated;

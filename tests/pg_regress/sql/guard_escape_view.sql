@@ -15,7 +15,9 @@ SELECT a, t.attack(a, 'query_table', '{"table": "atk.by_view"}'), t.attack(a, 'q
                     'SELECT mcp.handle(''{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"insert_record","arguments":{"table":"atk.written","data":{"who":"nested"}}}}'')']) WITH ORDINALITY AS u(a, n) ORDER BY n;
 -- Advisory locks, which outlive a transaction: released after a call of the listener's, reads and writes; a person's own session keeps what a
 -- function took (documented).
-SELECT t.attack('SELECT pg_advisory_lock(4711)', 'query_table', '{"table": "atk.by_view"}'), t.attack('SELECT pg_advisory_lock(4711)', 'insert_record', '{"table": "atk.by_default", "data": {"id": 1}, "returning": "outcome"}');
+SET attack.sql = 'SELECT pg_advisory_lock(4711)';
+SELECT mcp._serve('{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "query_table", "arguments": {"table": "atk.by_view"}}}', t.credential('a'), '{}');
+SELECT mcp._serve('{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "insert_record", "arguments": {"table": "atk.by_default", "data": {"id": 1}, "returning": "outcome"}}}', t.credential('a'), '{}');
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
 BEGIN;
 SELECT mcp.authenticate(t.credential('a'));

@@ -15,7 +15,7 @@ CREATE ROLE regress_tenant NOLOGIN;
 CREATE ROLE regress_sibling NOLOGIN;
 CREATE ROLE regress_login LOGIN NOINHERIT;
 GRANT authenticated, regress_sibling, service_role TO regress_login;
-GRANT EXECUTE ON FUNCTION mcp.handle(text, text, jsonb) TO regress_login;
+GRANT EXECUTE ON FUNCTION mcp.handle(text, text, jsonb), mcp._serve(text, text, text) TO regress_login;
 
 CREATE SCHEMA t;
 GRANT USAGE ON SCHEMA t TO PUBLIC;

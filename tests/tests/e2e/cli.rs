@@ -217,7 +217,7 @@ fn mistakes_have_exit_codes_and_hints() {
     refused(&create(&["--set", "role=postgres"]), 1, &["role"]);
     refused(&create(&["--set", "search_path=x"]), 1, &["search_path"]);
     refused(&create(&["--set", "app.a=1", "--set", "app.a=2"]), 1, &["twice"]);
-    refused(&create(&["--rate-limit", "0"]), 1, &["rate"]);
+    refused(&create(&["--rate-limit", "0"]), 2, &["--rate-limit"]);
     refused(&["clientkeys", "revoke", "no such key"], 1, &["no such key"]);
     assert_eq!(count(), 0, "no key was made");
     for name in ["twin", "twin"] {

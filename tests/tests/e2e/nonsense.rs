@@ -119,37 +119,40 @@ fn value(random: &mut Random, depth: usize) -> Value {
     }
 }
 
-/// Arguments that make sense, of which perhaps one is replaced by anything.
+/// A call that makes sense, of which perhaps one argument is replaced by anything.
 fn sensible(random: &mut Random) -> Value {
-    let mut arguments = match random.below(7) {
-        0 => {
-            json!({ "table": "things", "select": "id,name,price", "filter": { "id": { "lte": 20 } }, "order": "id.desc", "limit": 5 })
-        }
-        1 => {
-            json!({ "table": "things", "filter": { "name": "like.thing*", "flag": true, "tags": { "cs": ["a"] } } })
-        }
-        2 => {
-            json!({ "table": "things", "data": { "name": "new", "price": 1.5, "data": { "a": [1] }, "tags": ["x"] } })
-        }
-        3 => {
-            json!({ "table": "things", "filter": { "id": { "in": [1, 2, 3] } }, "data": { "name": *random.pick(&TEXTS) } })
-        }
-        4 => json!({ "table": "notes", "filter": { "id": { "gt": 0 } } }),
-        5 => json!({ "table": "notes", "data": { "title": *random.pick(&TEXTS) } }),
-        _ => json!({ "table": "things" }),
+    let (tool, mut arguments) = match random.below(9) {
+        0 => (
+            "query_table",
+            json!({ "table": "things", "select": "id,name,price", "filter": { "id": { "lte": 20 } }, "order": "id.desc", "limit": 5 }),
+        ),
+        1 => (
+            "query_table",
+            json!({ "table": "things", "filter": { "name": "like.thing*", "flag": true, "tags": { "cs": ["a"] } } }),
+        ),
+        2 => (
+            "insert_record",
+            json!({ "table": "things", "data": { "name": "new", "price": 1.5, "data": { "a": [1] }, "tags": ["x"] } }),
+        ),
+        3 => (
+            "update_record",
+            json!({ "table": "things", "filter": { "id": { "in": [1, 2, 3] } }, "data": { "name": *random.pick(&TEXTS) } }),
+        ),
+        4 => ("delete_record", json!({ "table": "notes", "filter": { "id": { "gt": 0 } } })),
+        5 => ("insert_record", json!({ "table": "notes", "data": { "title": *random.pick(&TEXTS) } })),
+        6 => ("list_tables", json!({ "search": *random.pick(&TEXTS), "limit": 3 })),
+        7 => ("describe_table", json!({ "table": "things" })),
+        _ => ("query_table", json!({ "table": "things" })),
     };
     if random.one_in(3) {
         let members: Vec<String> = arguments.as_object().expect("an object").keys().cloned().collect();
         arguments[random.pick(&members)] = value(random, 2);
     }
-    arguments
+    json!({ "name": tool, "arguments": arguments })
 }
 
 /// Arguments that a tool might take.
 fn arguments(random: &mut Random) -> Value {
-    if random.one_in(3) {
-        return sensible(random);
-    }
     if random.one_in(12) {
         return value(random, 2);
     }
@@ -199,6 +202,7 @@ fn arguments(random: &mut Random) -> Value {
 fn message(random: &mut Random) -> Vec<u8> {
     let method = *random.pick(&METHODS);
     let mut params = match method {
+        "tools/call" if random.one_in(2) => sensible(random),
         "tools/call" => json!({ "name": *random.pick(&TOOLS), "arguments": arguments(random) }),
         "resources/read" => json!({ "uri": *random.pick(&TEXTS) }),
         "initialize" => json!({ "protocolVersion": *random.pick(&TEXTS), "capabilities": {} }),

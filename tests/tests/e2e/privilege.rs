@@ -274,7 +274,7 @@ fn guesses_are_unauthorized() {
         assert_eq!((&body["error"]["code"], &body["id"]), (&json!(-32005), &json!(9)));
         assert!(body["result"].is_null());
         let served: String = client
-            .query_one("SELECT mcp._serve($1, $2, NULL)", &[&query, &guess])
+            .query_one("SELECT mcp._serve($1, $2, '{}')", &[&query, &guess])
             .expect("it answers")
             .get(0);
         assert!(served.starts_with("401"), "the listener's own form of it: {guess:?}: {served}");

@@ -616,7 +616,7 @@ fn resources_show_what_tools_show() {
 #[test]
 fn values_keep_their_digits() {
     let mut client = stage().listener.client(&stage().a).era(Era::Legacy("2025-11-25"));
-    let answer = client.call("query_table", json!({ "table": "things", "filter": { "name": "eq.thing 1" }, "select": "big,price,ratio,raw,tags,flag,feeling" }));
+    let answer = client.call("query_table", json!({ "table": "typed", "filter": { "name": "eq.thing 1" }, "select": "big,price,ratio,raw,tags,flag,feeling" }));
     let row = answer.value()[0].clone();
     assert_eq!(row["big"], json!("9007199254740994"));
     assert_eq!(row["tags"], json!(["a", "b1"]));
