@@ -208,10 +208,7 @@ unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
             let mut io_param = pg_sys::InvalidOid;
             pg_sys::getTypeInputInfo(ptype, &mut input, &mut io_param);
             // NULL goes through the input function as well: a domain may refuse it.
-            let value = match &param.value {
-                Some(text) => Some(CString::new(text.as_str()).unwrap_or_default()),
-                None => None,
-            };
+            let value = param.value.as_ref().map(|text| CString::new(text.as_str()).unwrap_or_default());
             let pointer = value.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
             let datum = pg_sys::OidInputFunctionCall(input, pointer.cast_mut(), io_param, param.typmod);
             entries.add(n).write(pg_sys::ParamExternData {

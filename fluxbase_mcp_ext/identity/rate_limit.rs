@@ -107,8 +107,8 @@ impl Table {
             if self.slots[at].key == key {
                 return &mut self.slots[at];
             }
-            let (free, oldest) = (self.slots[at].key == 0, self.slots[at].minute < self.slots[best].minute);
-            if (free && self.slots[best].key != 0) || (oldest && self.slots[best].key != 0) {
+            let (slot, chosen) = (&self.slots[at], &self.slots[best]);
+            if chosen.key != 0 && (slot.key == 0 || slot.minute < chosen.minute) {
                 best = at;
             }
         }
