@@ -15,8 +15,10 @@ python_client() {
     folder=$CACHE/clients/python-$(sha256sum "$HERE/requirements.txt" | cut -c1-12)
     PYTHON=$folder/bin/python
     [[ ! -f $folder/ready ]] || return 0
-    find_python || apt_install python3 python3-venv && find_python ||
-        die "no Python of version 3.10 or later was found." "Install it (Debian: apt-get install python3 python3-venv), then run this again."
+    if ! find_python; then
+        apt_install python3 python3-venv || true
+        find_python || die "no Python of version 3.10 or later was found." "Install it (Debian: apt-get install python3 python3-venv), then run this again."
+    fi
     base=$REPLY
     rm -rf "$folder"
     mkdir -p "$folder"
@@ -40,8 +42,10 @@ find_python() {
 # node_client: sets NODE_FOLDER to a folder with the pinned packages.
 node_client() {
     NODE_FOLDER=$CACHE/clients/node-$(sha256sum "$HERE/package-lock.json" | cut -c1-12)
-    node_is_new && have npm || apt_install nodejs npm && node_is_new && have npm ||
-        die "no Node of version 18 or later with npm was found." "Install it (Debian: apt-get install nodejs npm), then run this again."
+    if ! node_is_there; then
+        apt_install nodejs npm || true
+        node_is_there || die "no Node of version 18 or later with npm was found." "Install it (Debian: apt-get install nodejs npm), then run this again."
+    fi
     [[ ! -f $NODE_FOLDER/ready ]] || return 0
     rm -rf "$NODE_FOLDER"
     mkdir -p "$NODE_FOLDER"
@@ -52,7 +56,7 @@ node_client() {
     touch "$NODE_FOLDER/ready"
 }
 
-node_is_new() { node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; }
+node_is_there() { have npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; }
 
 python_client
 node_client

@@ -8,7 +8,7 @@
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 const SCRIPT: &str = r#"
@@ -33,10 +33,11 @@ for folder in "${!folders[@]}"; do
 done
 "#;
 
-fn pipe() -> &'static Mutex<ChildStdin> {
-    static PIPE: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
-    PIPE.get_or_init(|| {
-        let mut child = Command::new("bash")
+/// The shell. It is not waited for: it outlives us.
+fn watchdog() -> &'static Mutex<Child> {
+    static WATCHDOG: OnceLock<Mutex<Child>> = OnceLock::new();
+    WATCHDOG.get_or_init(|| {
+        let child = Command::new("bash")
             .args(["-c", SCRIPT])
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
@@ -44,12 +45,13 @@ fn pipe() -> &'static Mutex<ChildStdin> {
             .process_group(0)
             .spawn()
             .expect("bash starts");
-        Mutex::new(child.stdin.take().expect("its standard input is a pipe"))
+        Mutex::new(child)
     })
 }
 
 fn tell(verb: &str, what: &str) {
-    let mut pipe = pipe().lock().unwrap_or_else(PoisonError::into_inner);
+    let mut child = watchdog().lock().unwrap_or_else(PoisonError::into_inner);
+    let pipe = child.stdin.as_mut().expect("its standard input is a pipe");
     writeln!(pipe, "{verb} {what}").expect("the watchdog listens");
 }
 

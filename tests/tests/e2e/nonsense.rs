@@ -96,7 +96,7 @@ fn value(random: &mut Random, depth: usize) -> Value {
         0 => Value::Null,
         1 => json!(random.one_in(2)),
         2 => json!(random.below(5) as i64 - 1),
-        3 => json!(random.next() as i64),
+        3 => json!(random.number() as i64),
         4 => json!(random.below(1000) as f64 / 7.0),
         5 | 6 => json!(*random.pick(&TEXTS)),
         7 => json!("x".repeat(random.below(300))),
@@ -229,7 +229,7 @@ fn message(random: &mut Random) -> Vec<u8> {
             let at = random.below(bytes.len().max(1));
             match random.below(4) {
                 0 if at < bytes.len() => drop(bytes.remove(at)),
-                1 => bytes.insert(at.min(bytes.len()), random.next() as u8),
+                1 => bytes.insert(at.min(bytes.len()), random.number() as u8),
                 2 => bytes.truncate(at),
                 _ => {
                     let part =
