@@ -3,7 +3,10 @@
 //! A `Content-Length` above the bound is refused before a byte is read. Small bodies are free; larger ones take a share
 //! of one budget for the whole process, so that many large bodies at once wait instead of filling the memory.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -77,7 +80,7 @@ impl Bounds {
             share = Some(self.share(announced, deadline).await?);
         }
         let mut bytes = Vec::with_capacity(announced.min(FREE));
-        while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(|_| BodyError::TooSlow)? {
+        while let Some(frame) = until(deadline, body.frame()).await? {
             let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
             if bytes.len() + data.len() > most {
                 return Err(BodyError::TooLarge);
@@ -87,6 +90,9 @@ impl Bounds {
                 share = Some(self.share(most, deadline).await?);
             }
             bytes.extend_from_slice(&data);
+            if body.is_end_stream() {
+                break;
+            }
         }
         Ok(Message { bytes, _share: share })
     }
@@ -95,6 +101,15 @@ impl Bounds {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let permit = timeout_at(deadline, self.budget.clone().acquire_many_owned(units)).await;
         permit.map_err(|_| BodyError::TooSlow)?.map_err(|_| BodyError::TooSlow)
+    }
+}
+
+/// Waits until a deadline. What is there already, as most bodies are, costs no timer.
+async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, BodyError> {
+    let mut work = pin!(work);
+    match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        Poll::Ready(outcome) => Ok(outcome),
+        Poll::Pending => timeout_at(deadline, work).await.map_err(|_| BodyError::TooSlow),
     }
 }
 
@@ -136,11 +151,11 @@ mod tests {
         fn poll_frame(
             mut self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
             match self.0.pop() {
-                Some(piece) => std::task::Poll::Ready(Some(Ok(Frame::data(piece)))),
-                None if self.1 => std::task::Poll::Pending,
-                None => std::task::Poll::Ready(None),
+                Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                None if self.1 => Poll::Pending,
+                None => Poll::Ready(None),
             }
         }
     }
@@ -177,8 +192,8 @@ mod tests {
         fn poll_frame(
             self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-            std::task::Poll::Ready(Some(Err("broken")))
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(Some(Err("broken")))
         }
     }
 

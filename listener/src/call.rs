@@ -1,21 +1,23 @@
-//! One call of `mcp.handle`: one round trip on a prepared statement, and what becomes of it when it does not end well.
+//! One call of `mcp._serve`, the form of `mcp.handle` for this program: one round trip on a prepared statement, and what becomes of it when it does not end well.
 //!
 //! `query` returns after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
 //! it was rolled back (serialization failure, deadlock, a plan that went stale) or when it changes nothing and its
 //! connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hyper::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{Client, Row};
 
-use crate::connection::{Connection, reason};
+use crate::connection::{Backend, Connection, Late, Link, reason};
 use crate::pool::{GRACE, Lane, Lease, NoLease, Pool, end_backend};
 
-const SQL: &str =
-    "SELECT status, body, retry_after, pending FROM mcp.handle($1::text, $2::text, ($3::text)::jsonb)";
+const SQL: &str = "SELECT mcp._serve($1::text, $2::text, $3::text)";
 
 /// Further attempts after a conflict with another transaction.
 const CONFLICTS: u32 = 2;
@@ -38,13 +40,13 @@ pub(crate) struct Call<'a> {
     pub(crate) reference: &'a str,
 }
 
-/// What `mcp.handle` answers.
-#[derive(Debug)]
+/// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, then the body, if there is one.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// HTTP status.
     pub(crate) status: u16,
     /// JSON text; `None` for an empty body.
-    pub(crate) body: Option<String>,
+    pub(crate) body: Option<Bytes>,
     /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u32>,
 }
@@ -56,7 +58,7 @@ pub(crate) enum Failure {
     Busy,
     /// Postgres is away, or does not let the listener in. Nothing was done.
     Away,
-    /// `mcp.handle` is missing, or the listener's role may not execute it. Nothing was done.
+    /// `mcp._serve` is missing, or the listener's role may not execute it. Nothing was done.
     NotSetUp,
     /// Postgres cancelled the statement (`statement_timeout`, or an administrator). Rolled back.
     Cancelled,
@@ -112,7 +114,7 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
             Kind::Stale if !is_final => {
                 prepared_again = true;
                 if let Some(connection) = lease.connection() {
-                    connection.handle = None;
+                    connection.serve = None;
                 }
             }
             Kind::Ending => {
@@ -159,25 +161,11 @@ async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<A
     let Some(connection) = lease.connection() else {
         return Err(Fault::Final(Failure::Internal { rolled_back: true }));
     };
-    let result = async {
-        let Ok(statement) = timeout_at(deadline, statement(connection)).await else {
-            return Err(Fault::Final(Failure::Deadline { rolled_back: true }));
-        };
-        let statement = statement.map_err(Fault::Sql)?;
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&call.message, &call.credential, &call.transport];
-        let query = connection.client.query(&statement, &parameters);
-        tokio::pin!(query);
-        match timeout_at(deadline, query.as_mut()).await {
-            Ok(result) => result.map_err(Fault::Sql),
-            Err(_) => stop(connection, query, call).await,
-        }
-    }
-    .await;
+    let result = send(connection, call, deadline).await;
     match result {
-        Ok(rows) => {
+        Ok(row) => {
             lease.end();
-            answer(&rows, call).map_err(Fault::Final)
+            answer(row, call).map_err(Fault::Final)
         }
         Err(Fault::Sql(error)) => {
             lease.end();
@@ -188,57 +176,104 @@ async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<A
     }
 }
 
-async fn statement(connection: &mut Connection) -> Result<Statement, tokio_postgres::Error> {
-    if let Some(statement) = &connection.handle {
-        return Ok(statement.clone());
+/// Returns when the server is ready for the next statement, or the deadline has passed.
+async fn send(connection: &mut Connection, call: &Call<'_>, deadline: Instant) -> Result<Option<Row>, Fault> {
+    let Connection { client, link, backend, serve, .. } = connection;
+    let statement = match serve {
+        Some(statement) => statement,
+        None => match link.drive_until(deadline, client.prepare(SQL)).await {
+            Ok(statement) => serve.insert(statement.map_err(Fault::Sql)?),
+            Err(Late) => return Err(Fault::Final(Failure::Deadline { rolled_back: true })),
+        },
+    };
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+        [&call.message, &call.credential, &call.transport];
+    let mut query = pin!(client.query_opt(&*statement, &parameters));
+    match link.drive_until(deadline, query.as_mut()).await {
+        Ok(result) => result.map_err(Fault::Sql),
+        Err(Late) => stop(client, link, backend, query, call).await,
     }
-    let statement = connection.client.prepare(SQL).await?;
-    connection.handle = Some(statement.clone());
-    Ok(statement)
 }
 
 /// The deadline has passed: cancel, wait for the end, terminate. An answer that still comes has been committed and is
 /// worth more than an error.
 async fn stop(
-    connection: &Connection,
-    mut query: std::pin::Pin<&mut impl Future<Output = Result<Vec<Row>, tokio_postgres::Error>>>,
+    client: &Client,
+    link: &mut Link,
+    backend: &Backend,
+    query: Pin<&mut impl Future<Output = Result<Option<Row>, tokio_postgres::Error>>>,
     call: &Call<'_>,
-) -> Result<Vec<Row>, Fault> {
+) -> Result<Option<Row>, Fault> {
     tracing::warn!(request = call.reference, "the deadline has passed; cancelling the statement");
     let grace = Instant::now() + GRACE;
     let failure = |rolled_back| Err(Fault::Final(Failure::Deadline { rolled_back }));
-    if let Ok(Err(error)) = timeout_at(grace, connection.cancel()).await {
+    if let Ok(Err(error)) = timeout_at(grace, backend.cancel(client.cancel_token())).await {
         tracing::warn!(request = call.reference, reason = %error, "the cancel request could not be sent");
     }
-    match timeout_at(grace, query.as_mut()).await {
-        Ok(Ok(rows)) => Ok(rows),
+    match link.drive_until(grace, query).await {
+        Ok(Ok(row)) => Ok(row),
         Ok(Err(error)) => failure(error.code() == Some(&SqlState::QUERY_CANCELED)),
-        Err(_) => {
-            end_backend(connection).await;
+        Err(Late) => {
+            end_backend(backend).await;
             failure(false)
         }
     }
 }
 
-fn answer(rows: &[Row], call: &Call<'_>) -> Result<Answer, Failure> {
-    let read = || -> Option<Answer> {
-        let [row] = rows else { return None };
-        let retry_after = row.try_get::<_, Option<i32>>(2).ok()?;
-        Some(Answer {
-            status: u16::try_from(row.try_get::<_, i32>(0).ok()?).ok()?,
-            body: row.try_get(1).ok()?,
-            retry_after: retry_after.and_then(|seconds| u32::try_from(seconds).ok()),
-        })
-    };
-    read().ok_or_else(|| {
-        tracing::error!(
-            request = call.reference,
-            rows = rows.len(),
-            "mcp.handle gave no answer of the agreed shape"
-        );
+fn answer(row: Option<Row>, call: &Call<'_>) -> Result<Answer, Failure> {
+    row.and_then(|row| read(Text(row))).ok_or_else(|| {
+        tracing::error!(request = call.reference, "mcp._serve gave no answer of the agreed shape");
         // The statement has ended well, so it is committed.
         Failure::Internal { rolled_back: false }
     })
+}
+
+/// The single value of a row, as it lies in what was read from the socket.
+struct Text(Row);
+
+/// A text that is passed on as it is: Postgres has made sure that it is UTF-8.
+struct Raw<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Raw(raw))
+    }
+
+    fn accepts(r#type: &Type) -> bool {
+        *r#type == Type::TEXT
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    /// Nothing for what is not a text, which no answer is.
+    fn as_ref(&self) -> &[u8] {
+        self.0.try_get(0).map_or(&[], |Raw(bytes)| bytes)
+    }
+}
+
+/// Bodies from this size on are sent from where they were read; for smaller ones a copy is cheaper.
+const LARGE: usize = 1024;
+
+fn read(text: impl AsRef<[u8]> + Send + 'static) -> Option<Answer> {
+    let bytes = text.as_ref();
+    let (status, retry_after, from) = head(bytes)?;
+    let body = match bytes.len() - from {
+        0 => None,
+        1..LARGE => Some(Bytes::copy_from_slice(&bytes[from..])),
+        _ => Some(Bytes::from_owner(text).slice(from..)),
+    };
+    Some(Answer { status, body, retry_after })
+}
+
+/// Status, seconds to wait, and where the body begins.
+fn head(bytes: &[u8]) -> Option<(u16, Option<u32>, usize)> {
+    let end = bytes.iter().take(32).position(|&byte| byte == b'\n')?;
+    let line = std::str::from_utf8(&bytes[..end]).ok()?;
+    let (status, seconds) = match line.split_once(' ') {
+        Some((status, seconds)) => (status, Some(seconds.parse().ok()?)),
+        None => (line, None),
+    };
+    Some((status.parse().ok()?, seconds, end + 1))
 }
 
 /// What an SQL error means for the call.
@@ -276,11 +311,11 @@ fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Erro
         Kind::NotSetUp => tracing::error!(
             request,
             reason,
-            "mcp.handle cannot be called. As a superuser of this database run: CREATE EXTENSION IF NOT EXISTS \
+            "mcp._serve cannot be called. As a superuser of this database run: CREATE EXTENSION IF NOT EXISTS \
              fluxbase_mcp_ext; SELECT mcp.setup_listener('the listener''s role'); or run: fluxbase init"
         ),
-        Kind::Other => tracing::error!(request, reason, "mcp.handle failed"),
-        Kind::Stale if is_final => tracing::error!(request, reason, "mcp.handle failed"),
+        Kind::Other => tracing::error!(request, reason, "mcp._serve failed"),
+        Kind::Stale if is_final => tracing::error!(request, reason, "mcp._serve failed"),
         Kind::Conflict if is_final => tracing::warn!(request, reason, "gave up after conflicts"),
         Kind::Conflict | Kind::Stale => tracing::debug!(request, reason, "trying again"),
         Kind::Cancelled | Kind::Ending => tracing::warn!(request, reason, "the statement did not finish"),
@@ -382,6 +417,24 @@ mod tests {
             ("XX000", None, Kind::Other),
         ] {
             assert_eq!(Kind::of(&SqlState::from_code(code), routine), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn answers_are_read_as_agreed() {
+        let large = format!("200\n{}", "x".repeat(LARGE));
+        for (text, status, seconds, body) in [
+            ("200\n{}", 200, None, Some("{}")),
+            ("202\n", 202, None, None),
+            ("429 17\n{\n}", 429, Some(17), Some("{\n}")),
+            (large.as_str(), 200, None, Some(&large[4..])),
+        ] {
+            let answer = read(text.to_owned()).expect(text);
+            assert_eq!((answer.status, answer.retry_after), (status, seconds), "{text}");
+            assert_eq!(answer.body.as_deref(), body.map(str::as_bytes), "{text}");
+        }
+        for text in ["", "200", "\n{}", "ok\n", "200 \n", "200 x\n", "99999\n", "200 1 2\n", "{}\n"] {
+            assert_eq!(read(text.to_owned()), None, "{text:?}");
         }
     }
 

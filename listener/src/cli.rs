@@ -64,7 +64,9 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
     };
-    match runtime.block_on(dispatch(arguments)) {
+    let outcome = runtime.block_on(dispatch(arguments));
+    crate::logging::flush();
+    match outcome {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }

@@ -1,4 +1,8 @@
-//! One connection to Postgres: open it, stop what runs on it, end it.
+//! One connection to Postgres: open it, drive it, stop what runs on it, end it.
+//!
+//! Whoever has the connection drives it: its socket is read and written in the task that waits for the answer, not in
+//! one of its own, which would cost each call two changes of tasks. While nobody has it nothing is read; whoever takes
+//! it next sees at once whether the server has hung up meanwhile.
 //!
 //! It dials by itself instead of through `Config::connect`, because a cancel request must wait for the server to hang
 //! up (only then has the signal been sent, so that it cannot hit the next caller's statement), and tokio-postgres does
@@ -7,33 +11,55 @@
 //! It does not know what is asked (see [`crate::call`]) nor who waits for a connection (see [`crate::pool`]).
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, SimpleQueryMessage, Statement};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{CancelToken, Client, SimpleQueryMessage, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::database::Target;
 
 /// An open connection. Dropping it closes it.
 pub(crate) struct Connection {
-    /// For statements.
+    /// For statements. What it gives must be awaited through `link`.
     pub(crate) client: Client,
-    /// The prepared call of `mcp.handle`, once it has been prepared.
-    pub(crate) handle: Option<Statement>,
+    /// The connection's socket.
+    pub(crate) link: Link,
+    /// The process that serves it.
+    pub(crate) backend: Backend,
+    /// The prepared call of `mcp._serve`, once it has been prepared.
+    pub(crate) serve: Option<Statement>,
     /// When it was opened.
     pub(crate) born: Instant,
+}
+
+/// The server's side of a connection, reached over other connections.
+pub(crate) struct Backend {
     pid: i32,
     peer: Peer,
     target: Arc<Target>,
+}
+
+type Tls = <<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect as TlsConnect<Socket>>::Stream;
+type Driver = tokio_postgres::Connection<Socket, Tls>;
+
+/// The socket of a connection, and a clock for those who wait. Nothing moves on the connection unless it is driven.
+pub(crate) struct Link {
+    /// `None` when the connection has ended: then whatever waits on it ends with an error.
+    driver: Option<Driver>,
+    /// Kept over all calls: setting an alarm later is cheap, making one is not.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 /// Where one server listens.
@@ -72,79 +98,169 @@ impl Connection {
             config.ssl_mode(SslMode::Disable);
         }
         let tls = peer.tls::<Socket>(target)?;
-        let (client, mut connection) =
-            config.connect_raw(socket, tls).await.map_err(Unreachable::Postgres)?;
-        tokio::spawn(async move {
-            loop {
-                match std::future::poll_fn(|cx| connection.poll_message(cx)).await {
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => {
-                        tracing::debug!(reason = %reason(&error), "a connection to Postgres ended");
-                        break;
-                    }
-                    None => break,
-                }
-            }
-        });
+        let (client, driver) = config.connect_raw(socket, tls).await.map_err(Unreachable::Postgres)?;
+        let mut connection = Connection {
+            client,
+            link: Link { driver: Some(driver), alarm: None },
+            backend: Backend { pid: 0, peer, target: target.clone() },
+            serve: None,
+            born: Instant::now(),
+        };
         let wanted = config.get_target_session_attrs();
         if wanted != TargetSessionAttrs::Any {
-            let read_only = single(&client, "SHOW transaction_read_only").await? == "on";
+            let read_only = connection.single("SHOW transaction_read_only").await? == "on";
             if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
                 return Err(Unreachable::WrongKind);
             }
         }
-        let pid = single(&client, "SELECT pg_catalog.pg_backend_pid()").await?;
-        Ok(Connection {
-            client,
-            handle: None,
-            born: Instant::now(),
-            pid: pid.parse().unwrap_or(0),
-            peer,
-            target: target.clone(),
-        })
+        let pid = connection.single("SELECT pg_catalog.pg_backend_pid()").await?;
+        connection.backend.pid = pid.parse().unwrap_or(0);
+        Ok(connection)
     }
 
-    /// Asks the server to cancel what runs on this connection, and returns when the signal has been sent.
-    pub(crate) async fn cancel(&self) -> Result<(), Unreachable> {
-        let socket = UntilEof(self.peer.dial(&self.target).await.map_err(Unreachable::Socket)?);
-        let tls = self.peer.tls::<UntilEof<Socket>>(&self.target)?;
-        self.client.cancel_token().cancel_query_raw(socket, tls).await.map_err(Unreachable::Postgres)
+    /// The client alone, for programs that send many kinds of statements. The link is then driven in the background.
+    pub(crate) fn into_client(self) -> Client {
+        self.client
     }
 
-    /// Ends the backend of this connection from another one. A login role may do that to its own backends.
-    pub(crate) async fn terminate(&self) -> Result<(), Unreachable> {
-        let spare = Connection::open(&self.target).await?;
-        single(&spare.client, &format!("SELECT pg_catalog.pg_terminate_backend({})", self.pid)).await?;
-        Ok(())
+    /// Whether it has ended. Reads what the server has said unasked, without waiting.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        // Nobody is to be woken: whoever uses the connection next says so by driving it.
+        advance(&mut self.link.driver, &mut Context::from_waker(Waker::noop()));
+        self.link.driver.is_none() || self.client.is_closed()
     }
 
     /// Whether the login role may do everything.
-    pub(crate) async fn is_superuser(&self) -> bool {
-        single(&self.client, "SHOW is_superuser").await.is_ok_and(|value| value == "on")
+    pub(crate) async fn is_superuser(&mut self) -> bool {
+        self.single("SHOW is_superuser").await.is_ok_and(|value| value == "on")
     }
 
     /// Returns when the server is ready for the next statement, whatever became of the ones before.
-    pub(crate) async fn settle(&self) -> Result<(), tokio_postgres::Error> {
+    pub(crate) async fn settle(&mut self) -> Result<(), tokio_postgres::Error> {
         // Two rounds: a cancel that came late may hit the first, and is over after it.
         for _ in 0..2 {
-            match self.client.simple_query("").await {
+            match self.simple_query("").await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.as_db_error().is_some() && !self.client.is_closed() => {}
                 Err(error) => return Err(error),
             }
         }
-        self.client.simple_query("").await.map(drop)
+        self.simple_query("").await.map(drop)
+    }
+
+    /// Sends a statement without parameters.
+    pub(crate) async fn simple_query(
+        &mut self,
+        sql: &str,
+    ) -> Result<Vec<SimpleQueryMessage>, tokio_postgres::Error> {
+        self.link.drive(self.client.simple_query(sql)).await
+    }
+
+    /// The single value of a statement that gives one.
+    async fn single(&mut self, sql: &str) -> Result<String, Unreachable> {
+        let messages = self.simple_query(sql).await.map_err(Unreachable::Postgres)?;
+        let value = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        Ok(value.unwrap_or_default())
     }
 }
 
-/// The single value of a statement that gives one.
-async fn single(client: &Client, sql: &str) -> Result<String, Unreachable> {
-    let messages = client.simple_query(sql).await.map_err(Unreachable::Postgres)?;
-    let value = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
-    });
-    Ok(value.unwrap_or_default())
+impl Backend {
+    /// Asks the server to cancel what runs on the connection, and returns when the signal has been sent.
+    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Unreachable> {
+        let socket = UntilEof(self.peer.dial(&self.target).await.map_err(Unreachable::Socket)?);
+        let tls = self.peer.tls::<UntilEof<Socket>>(&self.target)?;
+        token.cancel_query_raw(socket, tls).await.map_err(Unreachable::Postgres)
+    }
+
+    /// Ends the process from another connection. A login role may do that to its own backends.
+    pub(crate) async fn terminate(&self) -> Result<(), Unreachable> {
+        let mut spare = Connection::open(&self.target).await?;
+        spare.single(&format!("SELECT pg_catalog.pg_terminate_backend({})", self.pid)).await?;
+        Ok(())
+    }
+}
+
+/// The time is over.
+#[derive(Debug)]
+pub(crate) struct Late;
+
+impl Link {
+    /// Waits for `work` of this connection's client, and of nothing else.
+    pub(crate) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| self.step(work.as_mut(), cx)).await
+    }
+
+    /// The same until a deadline. An answer that comes with the deadline wins.
+    pub(crate) async fn drive_until<T>(
+        &mut self,
+        deadline: tokio::time::Instant,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Late> {
+        let mut work = pin!(work);
+        match &mut self.alarm {
+            Some(alarm) => alarm.as_mut().reset(deadline),
+            None => self.alarm = Some(Box::pin(tokio::time::sleep_until(deadline))),
+        }
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = self.step(work.as_mut(), cx) {
+                return Poll::Ready(Ok(outcome));
+            }
+            match &mut self.alarm {
+                Some(alarm) => alarm.as_mut().poll(cx).map(|()| Err(Late)),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Hands what `work` wants sent to the socket, and what the socket gives to `work`.
+    fn step<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>, cx: &mut Context<'_>) -> Poll<T> {
+        // `work` moves only by what the driver does to it, and is looked at after every move of the driver. So it needs
+        // no waker; with one, each answer would wake this task once more when all is done.
+        let quiet = &mut Context::from_waker(Waker::noop());
+        if let Poll::Ready(outcome) = work.as_mut().poll(quiet) {
+            return Poll::Ready(outcome);
+        }
+        advance(&mut self.driver, cx);
+        work.poll(quiet)
+    }
+}
+
+/// Reads and writes as much as the socket allows.
+fn advance(link: &mut Option<Driver>, cx: &mut Context<'_>) {
+    while let Some(driver) = link {
+        match driver.poll_message(cx) {
+            // A notice: it may hold rows.
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(reason = %reason(&error), "a connection to Postgres ended");
+                *link = None;
+            }
+            Poll::Ready(None) => *link = None,
+            Poll::Pending => return,
+        }
+    }
+}
+
+impl Drop for Link {
+    /// Drives it in the background, until its client is gone and the server has been told goodbye. Without a runtime (the
+    /// process is ending) the socket is closed.
+    fn drop(&mut self) {
+        let mut driver = self.driver.take();
+        if driver.is_some()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            // Not a link: a runtime that is ending drops what it is given, and a link would be spawned for ever.
+            runtime.spawn(poll_fn(move |cx| {
+                advance(&mut driver, cx);
+                if driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
+            }));
+        }
+    }
 }
 
 /// Why there is no connection.
@@ -266,9 +382,9 @@ impl Peer {
     fn tls<S>(
         &self,
         target: &Target,
-    ) -> Result<<tokio_postgres_rustls::MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect, Unreachable>
+    ) -> Result<<MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect, Unreachable>
     where
-        tokio_postgres_rustls::MakeRustlsConnect: MakeTlsConnect<S>,
+        MakeRustlsConnect: MakeTlsConnect<S>,
     {
         let name = match self {
             Peer::Tcp { name, .. } => name.as_str(),

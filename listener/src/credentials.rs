@@ -5,7 +5,10 @@
 //! one of the first two belongs to a proxy and is left alone. No text of a key enters a message.
 
 use fluxbase_credential::{Key, KeyError, Kind};
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName};
+
+static CLIENT: HeaderName = HeaderName::from_static("x-client-key");
+static SERVICE: HeaderName = HeaderName::from_static("x-service-key");
 
 /// Why there is no usable key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub(crate) enum WrongKey {
 
 /// Reads the headers.
 pub(crate) fn find(headers: &HeaderMap) -> Result<Key, Refusal> {
-    let client: Vec<_> = headers.get_all("x-client-key").iter().collect();
-    let service: Vec<_> = headers.get_all("x-service-key").iter().collect();
+    let client: Vec<_> = headers.get_all(&CLIENT).iter().collect();
+    let service: Vec<_> = headers.get_all(&SERVICE).iter().collect();
     let all: Vec<_> = headers.get_all(AUTHORIZATION).iter().collect();
     let bearer: Vec<_> = all.iter().filter_map(|value| token(value.as_bytes())).collect();
     let parse = |header: &'static str, value: &[u8]| {

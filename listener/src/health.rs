@@ -69,7 +69,7 @@ impl Health {
         let Ok(mut state) = tokio::time::timeout(WITHIN, self.state.lock()).await else {
             return Finding::unhealthy("Postgres does not answer");
         };
-        let closed = state.connection.as_ref().is_some_and(|connection| connection.client.is_closed());
+        let closed = state.connection.as_mut().is_some_and(Connection::is_closed);
         if let Some((at, finding)) = &state.last
             && at.elapsed() < FRESH
             && !(finding.healthy && closed)
@@ -91,7 +91,7 @@ impl Health {
     }
 
     async fn ask(&self, kept: Option<Connection>) -> (Finding, Option<Connection>) {
-        let connection = match kept {
+        let mut connection = match kept {
             Some(connection) => connection,
             None => match Connection::open(&self.target).await {
                 Ok(connection) => connection,
@@ -107,7 +107,7 @@ impl Health {
                 }
             },
         };
-        match connection.client.simple_query("SELECT mcp.health()").await {
+        match connection.simple_query("SELECT mcp.health()").await {
             Ok(messages) => {
                 let report = messages.iter().find_map(|message| match message {
                     SimpleQueryMessage::Row(row) => row.get(0),
@@ -124,7 +124,7 @@ impl Health {
                     Some("42501") => "the listener's role is not set up: run fluxbase init",
                     _ => "Postgres cannot be reached",
                 };
-                let connection = (!connection.client.is_closed()).then_some(connection);
+                let connection = (!connection.is_closed()).then_some(connection);
                 (Finding::unhealthy(told), connection)
             }
         }

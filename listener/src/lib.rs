@@ -1,7 +1,7 @@
 //! The HTTP listener and the command line of `fluxbase_mcp_ext`.
 //!
 //! The listener knows HTTP and nothing of MCP: it bounds a request, finds the key in its headers, and asks the SQL
-//! function `mcp.handle` once, in one round trip. Who the key stands for, what it may do and what the answer is are
+//! function `mcp._serve` once, in one round trip. Who the key stands for, what it may do and what the answer is are
 //! decided inside Postgres. The modules stand in the order in which a request meets them.
 //!
 //! Invariants:
@@ -24,6 +24,7 @@ mod message;
 mod origin;
 mod reply;
 mod routes;
+mod transport;
 
 mod call;
 mod connection;

@@ -1,5 +1,5 @@
 //! The two members of a message that the listener reads: its id, to echo it in a refusal, and its method, for the lane
-//! and the log. Nothing here judges a message: `mcp.handle` does, and gets the text as it came.
+//! and the log. Nothing here judges a message: `mcp._serve` does, and gets the text as it came.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -55,10 +55,11 @@ impl Peek {
         let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
             return Peek::nothing();
         };
-        let method = envelope
-            .method
-            .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok())
-            .and_then(|name| KNOWN.into_iter().find(|known| *known == name));
+        let known = |name: &str| KNOWN.into_iter().find(|known| *known == name);
+        let method = envelope.method.map(RawValue::get).and_then(|raw| match raw.contains('\\') {
+            true => known(&serde_json::from_str::<String>(raw).ok()?),
+            false => known(raw.strip_prefix('"')?.strip_suffix('"')?),
+        });
         let id = envelope.id.map(RawValue::get).filter(|raw| is_id(raw)).unwrap_or("null").to_owned();
         Peek { id, method }
     }

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{HOST, HeaderMap, ORIGIN};
+use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::http::uri::Authority;
 
 /// The two lists of the configuration.
@@ -19,7 +19,7 @@ pub(crate) struct Allowed {
 impl Allowed {
     /// `loopback`: the request came to a loopback address. The error says what is wrong and which option to set.
     pub(crate) fn check(&self, headers: &HeaderMap, loopback: bool) -> Result<(), String> {
-        let host = one(headers, HOST.as_str())?;
+        let host = one(headers, &HOST)?;
         if loopback || !self.hosts.is_empty() {
             let Some(host) = host else {
                 return Err("The request has no Host header. Nothing was done.".to_owned());
@@ -32,7 +32,7 @@ impl Allowed {
                 ));
             }
         }
-        let Some(origin) = one(headers, ORIGIN.as_str())? else { return Ok(()) };
+        let Some(origin) = one(headers, &ORIGIN)? else { return Ok(()) };
         if self.origin_is_allowed(origin, host) {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl Allowed {
 }
 
 /// The only value of a header. Two of them are an attack or a mistake.
-fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, String> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

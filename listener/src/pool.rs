@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::connection::{Connection, Unreachable};
+use crate::connection::{Backend, Connection, Unreachable};
 use crate::database::Target;
 
 /// Time for a cancelled statement to end before its backend is terminated.
@@ -47,6 +47,15 @@ impl Lanes {
         Lanes { general: Arc::new(Semaphore::new(general)), reserved: Arc::new(Semaphore::new(reserved)) }
     }
 
+    /// Takes a place if one is free. Nobody is passed: a place that somebody waits for is never free.
+    fn try_enter(&self, lane: Lane) -> Option<OwnedSemaphorePermit> {
+        let general = self.general.clone().try_acquire_owned().ok();
+        match lane {
+            Lane::General => general,
+            Lane::Short => general.or_else(|| self.reserved.clone().try_acquire_owned().ok()),
+        }
+    }
+
     /// Waits for a place. Short calls leave the reserved places alone while a general one is free.
     async fn enter(&self, lane: Lane) -> OwnedSemaphorePermit {
         let general = self.general.clone();
@@ -70,7 +79,9 @@ impl Lanes {
 pub(crate) struct Pool {
     target: Arc<Target>,
     lanes: Lanes,
-    idle: Mutex<Vec<Connection>>,
+    /// In boxes: they are moved for each call, and are large.
+    #[expect(clippy::vec_box, reason = "a connection is moved by its pointer")]
+    idle: Mutex<Vec<Box<Connection>>>,
     queue_timeout: Duration,
     places: (usize, usize),
 }
@@ -105,28 +116,32 @@ impl Pool {
 
     /// Waits for a place and for a connection.
     pub(crate) async fn lease(self: &Arc<Self>, lane: Lane) -> Result<Lease, NoLease> {
-        let permit = tokio::time::timeout(self.queue_timeout, self.lanes.enter(lane))
-            .await
-            .map_err(|_| NoLease::Busy)?;
+        let permit = match self.lanes.try_enter(lane) {
+            Some(permit) => permit,
+            None => tokio::time::timeout(self.queue_timeout, self.lanes.enter(lane))
+                .await
+                .map_err(|_| NoLease::Busy)?,
+        };
         let connection = match self.take_idle() {
             Some(connection) => connection,
-            None => self.open().await.map_err(NoLease::Unreachable)?,
+            None => Box::new(Box::pin(self.open()).await.map_err(NoLease::Unreachable)?),
         };
         Ok(Lease { connection: Some(connection), in_flight: false, pool: self.clone(), permit: Some(permit) })
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<Box<Connection>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         // The last one used is the warmest.
-        while let Some(connection) = idle.pop() {
-            if !connection.client.is_closed() {
+        while let Some(mut connection) = idle.pop() {
+            if !connection.is_closed() {
                 return Some(connection);
             }
         }
         None
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn give_back(&self, connection: Box<Connection>) {
+        // One that has ended unnoticed is noticed by whoever takes it.
         if !connection.client.is_closed() && connection.born.elapsed() < MAX_AGE {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
@@ -162,7 +177,7 @@ impl Pool {
 
 /// One connection for one call. Dropping it returns the connection, after a cancel if a statement is in flight.
 pub(crate) struct Lease {
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     in_flight: bool,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
@@ -171,7 +186,7 @@ pub(crate) struct Lease {
 impl Lease {
     /// The connection. `None` after [`Lease::discard`] only.
     pub(crate) fn connection(&mut self) -> Option<&mut Connection> {
-        self.connection.as_mut()
+        self.connection.as_deref_mut()
     }
 
     /// Says that a statement is being sent, so that a drop from now on must stop it.
@@ -192,7 +207,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
         if !self.in_flight {
             self.pool.give_back(connection);
             return;
@@ -201,7 +216,7 @@ impl Drop for Lease {
         // Without a runtime (the process is ending) the connection is simply closed.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if stop(&connection).await {
+                if stop(&mut connection).await {
                     pool.give_back(connection);
                 }
                 drop(permit);
@@ -211,23 +226,23 @@ impl Drop for Lease {
 }
 
 /// Stops a statement that nobody waits for. True if the connection is clean afterwards.
-async fn stop(connection: &Connection) -> bool {
+async fn stop(connection: &mut Connection) -> bool {
     let deadline = Instant::now() + GRACE;
-    let cancelled = timeout_at(deadline, connection.cancel()).await;
+    let cancelled = timeout_at(deadline, connection.backend.cancel(connection.client.cancel_token())).await;
     if matches!(cancelled, Ok(Ok(())))
         && matches!(timeout_at(deadline, connection.settle()).await, Ok(Ok(())))
     {
         return true;
     }
-    if !connection.client.is_closed() {
-        end_backend(connection).await;
+    if !connection.is_closed() {
+        end_backend(&connection.backend).await;
     }
     false
 }
 
 /// Terminates a backend that did not react to a cancel. Bounded, since it needs a new connection.
-pub(crate) async fn end_backend(connection: &Connection) {
-    match tokio::time::timeout(2 * GRACE, connection.terminate()).await {
+pub(crate) async fn end_backend(backend: &Backend) {
+    match tokio::time::timeout(2 * GRACE, backend.terminate()).await {
         Ok(Ok(())) => {
             tracing::warn!("a statement did not react to a cancel request; its backend was terminated")
         }

@@ -1,9 +1,9 @@
 //! From an HTTP request to its answer: the order of the checks, each cheaper than the next.
 //!
 //! Path, method, Host and Origin, content type, announced length, key, wrong-key limit, body, text; then one call of
-//! `mcp.handle`. Until the last step nothing reaches Postgres. Every request leaves one line in the log.
+//! `mcp._serve`. Until the last step nothing reaches Postgres. Every request leaves one line in the log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -12,7 +12,8 @@ use fluxbase_credential::Key;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
 use hyper::{Method, Request, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use tracing::Level;
 
 use crate::body::{BodyError, Bounds, swallow};
 use crate::call::{self, Call};
@@ -20,16 +21,15 @@ use crate::config::Config;
 use crate::credentials::{self, Refusal};
 use crate::health::Health;
 use crate::limiter::Limiter;
+use crate::logging::Access;
 use crate::message::Peek;
 use crate::origin::Allowed;
 use crate::pool::Pool;
 use crate::reply::{self, Reply, code};
+use crate::transport::Transport;
 
 /// Without a usable key, at most this much of a body is read, for the id in the refusal.
 const WITHOUT_KEY: usize = 64 * 1024;
-
-/// The headers that `mcp.handle` compares with the message.
-const ROUTING: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
 
 /// Everything that requests share.
 pub(crate) struct Routes {
@@ -40,8 +40,7 @@ pub(crate) struct Routes {
     limiter: Limiter,
     pool: Arc<Pool>,
     health: Health,
-    /// The members of the transport that are the same for every request.
-    transport: Map<String, Value>,
+    transport: Transport,
     ids: Ids,
 }
 
@@ -54,15 +53,6 @@ pub(crate) struct Ends {
 
 impl Routes {
     pub(crate) fn new(config: Config, pool: Arc<Pool>) -> Routes {
-        let mut transport = Map::new();
-        transport.insert("http".to_owned(), Value::Bool(true));
-        if !config.mcp.allowed_tools.is_empty() {
-            transport.insert("allowed_tools".to_owned(), config.mcp.allowed_tools.clone().into());
-        }
-        if !config.mcp.allowed_resources.is_empty() {
-            transport.insert("allowed_resources".to_owned(), config.mcp.allowed_resources.clone().into());
-        }
-        transport.insert("rate_limit_per_min".to_owned(), config.mcp.rate_limit_per_min.into());
         Routes {
             health_path: format!("{}/health", config.mcp.base_path),
             allowed: Allowed {
@@ -73,7 +63,7 @@ impl Routes {
             limiter: Limiter::new(),
             health: Health::new(pool.target().clone()),
             pool,
-            transport,
+            transport: Transport::new(&config.mcp),
             ids: Ids::new(),
             config,
         }
@@ -188,7 +178,7 @@ impl Routes {
         let Ok(text) = std::str::from_utf8(&message.bytes) else {
             return not_text("The body is not UTF-8. Nothing was done.");
         };
-        if text.contains('\0') {
+        if message.bytes.contains(&0) {
             return not_text("The body holds a NUL byte, which is not allowed in JSON. Nothing was done.");
         }
         let peek = Peek::at(text);
@@ -208,7 +198,7 @@ impl Routes {
         reference: &str,
     ) -> Reply {
         let limits = &self.config.listener;
-        let transport = self.transport(headers, ends);
+        let transport = self.transport.of(headers, ends.client.ip());
         let call = Call {
             message: text,
             credential,
@@ -242,35 +232,8 @@ impl Routes {
         }
     }
 
-    /// What `mcp.handle` is told about the request.
-    fn transport(&self, headers: &HeaderMap, ends: Ends) -> String {
-        let mut transport = self.transport.clone();
-        let mut routing = Map::new();
-        for name in ROUTING {
-            let values: Vec<Value> = headers
-                .get_all(name)
-                .iter()
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().into())
-                .collect();
-            if !values.is_empty() {
-                routing.insert(name.to_owned(), values.into());
-            }
-        }
-        if !routing.is_empty() {
-            transport.insert("headers".to_owned(), routing.into());
-        }
-        transport.insert("address".to_owned(), ends.client.ip().to_canonical().to_string().into());
-        Value::from(transport).to_string()
-    }
-
     /// A request without a usable key. Its body is read only for the id.
-    async fn refused(
-        &self,
-        refusal: Refusal,
-        body: Incoming,
-        address: std::net::IpAddr,
-        line: &mut LogLine,
-    ) -> Reply {
+    async fn refused(&self, refusal: Refusal, body: Incoming, address: IpAddr, line: &mut LogLine) -> Reply {
         let now = Instant::now();
         if matches!(refusal, Refusal::Wrong(..)) {
             if let Err(seconds) = self.limiter.check(address, None, now) {
@@ -363,8 +326,19 @@ impl Ids {
     }
 
     fn next(&self) -> String {
-        format!("{:08x}-{:06x}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed))
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let digits = (64 - number.leading_zeros()).div_ceil(4).max(6);
+        let mut id = String::with_capacity(8 + 1 + 16);
+        push_hex(&mut id, self.prefix.into(), 8);
+        id.push('-');
+        push_hex(&mut id, number, digits);
+        id
     }
+}
+
+fn push_hex(text: &mut String, value: u64, digits: u32) {
+    let digit = |at: u32| char::from(b"0123456789abcdef"[(value >> (4 * at)) as usize & 15]);
+    text.extend((0..digits).rev().map(digit));
 }
 
 /// The log line of one request, written when it is dropped: also for a client that went away.
@@ -390,14 +364,14 @@ impl Drop for LogLine {
             return;
         }
         // 499, as nginx has it: the client closed the connection before there was an answer.
-        let status = self.status.unwrap_or(499);
-        let ms = (self.start.elapsed().as_secs_f64() * 100_000.0).round() / 100.0;
-        let key = self.key.as_deref().unwrap_or("-");
-        if self.quiet {
-            tracing::debug!(request = self.id, method = self.label, status, ms, key, "request");
-        } else {
-            tracing::info!(request = self.id, method = self.label, status, ms, key, "request");
-        }
+        let line = Access {
+            request: &self.id,
+            method: self.label,
+            status: self.status.unwrap_or(499),
+            took: self.start.elapsed(),
+            key: self.key.as_deref().unwrap_or("-"),
+        };
+        line.log(if self.quiet { Level::DEBUG } else { Level::INFO });
     }
 }
 
@@ -412,29 +386,6 @@ mod tests {
         let target =
             crate::Target::from_parts(Some("postgres://u@127.0.0.1:1/d"), &|_| None).expect("a target");
         Routes::new(config, Pool::new(target, 1, 1, Duration::from_millis(10)))
-    }
-
-    fn ends() -> Ends {
-        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        Ends { client: "[::ffff:127.0.0.1]:5".parse().unwrap(), server: address }
-    }
-
-    #[test]
-    fn the_transport_is_the_agreed_one() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(
-            routes("").transport(&headers, ends()),
-            r#"{"address":"127.0.0.1","http":true,"rate_limit_per_min":100}"#
-        );
-        headers.append("mcp-method", "tools/call".parse().unwrap());
-        headers.append("mcp-name", "a".parse().unwrap());
-        headers.append("mcp-name", "b\"".parse().unwrap());
-        headers.append("mcp-other", "x".parse().unwrap());
-        let routes = routes("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0}");
-        assert_eq!(
-            routes.transport(&headers, ends()),
-            r#"{"address":"127.0.0.1","allowed_tools":["query_table"],"headers":{"mcp-method":["tools/call"],"mcp-name":["a","b\""]},"http":true,"rate_limit_per_min":0}"#
-        );
     }
 
     #[test]
@@ -470,7 +421,10 @@ mod tests {
 
     #[test]
     fn request_ids_do_not_repeat() {
-        let ids = Ids::new();
-        assert_ne!(ids.next(), ids.next());
+        let ids = Ids { prefix: 0xab, next: AtomicU64::new(0xff_fffe) };
+        assert_eq!(
+            [ids.next(), ids.next(), ids.next()].join(" "),
+            "000000ab-fffffe 000000ab-ffffff 000000ab-1000000"
+        );
     }
 }

@@ -102,14 +102,13 @@ impl Key {
         if !is_lower_hex(id) || !is_lower_hex(checksum) {
             return Err(KeyError::Shape);
         }
-        if checksum_of(body) != checksum {
+        if checksum_of(body) != checksum.as_bytes() {
             return Err(KeyError::Checksum);
         }
-        let secret = URL_SAFE_NO_PAD
-            .decode(&body[BODY_LEN - SECRET_TEXT_LEN..])
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(KeyError::Shape)?;
+        // The decoder wants room for what 43 characters could be at most, which is one byte more than they are.
+        let mut bytes = [0u8; SECRET_LEN + 1];
+        let decoded = URL_SAFE_NO_PAD.decode_slice(&body[BODY_LEN - SECRET_TEXT_LEN..], &mut bytes);
+        let secret = decoded.ok().and_then(|len| bytes[..len].try_into().ok()).ok_or(KeyError::Shape)?;
         Ok(Key { kind, id: id.to_owned(), secret })
     }
 
@@ -127,13 +126,22 @@ impl Key {
     pub fn reveal(&self) -> String {
         let mut text = format!("{}_{}_{}", self.kind.prefix(), self.id, URL_SAFE_NO_PAD.encode(self.secret));
         let checksum = checksum_of(&text);
-        text.push_str(&checksum);
+        text.extend(checksum.map(char::from));
         text
     }
 
     /// What is sent to Postgres: kind, id and h1.
     pub fn credential(&self) -> String {
-        format!("{}:{}:{}", self.kind.prefix(), self.id, hex::encode(Sha256::digest(self.secret)))
+        let mut text = String::with_capacity(WIRE_LEN);
+        text.push_str(self.kind.prefix());
+        text.push(':');
+        text.push_str(&self.id);
+        text.push(':');
+        let mut digits = [0; 2 * SECRET_LEN];
+        // The length fits, so this cannot fail.
+        let _ = hex::encode_to_slice(Sha256::digest(self.secret), &mut digits);
+        text.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+        text
     }
 
     /// What is stored: SHA-256 of h1.
@@ -197,8 +205,11 @@ pub fn verifier_of_h1(h1: &[u8; 32]) -> [u8; 32] {
     Sha256::digest(h1).into()
 }
 
-fn checksum_of(body: &str) -> String {
-    format!("{:08x}", crc32fast::hash(body.as_bytes()))
+fn checksum_of(body: &str) -> [u8; CHECKSUM_LEN] {
+    let mut digits = [0; CHECKSUM_LEN];
+    // Eight digits for four bytes: the length fits, so this cannot fail.
+    let _ = hex::encode_to_slice(crc32fast::hash(body.as_bytes()).to_be_bytes(), &mut digits);
+    digits
 }
 
 fn is_lower_hex(text: &str) -> bool {

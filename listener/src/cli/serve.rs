@@ -71,6 +71,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            logging::flush();
             std::process::exit(1);
         });
     })

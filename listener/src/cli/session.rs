@@ -10,7 +10,7 @@ use crate::database::Target;
 
 pub(super) struct Session {
     pub(super) target: Arc<Target>,
-    connection: Connection,
+    client: Client,
 }
 
 impl Session {
@@ -20,7 +20,7 @@ impl Session {
                             FLUXBASE_DATABASE_URL, or with PGHOST, PGPORT, PGUSER, PGDATABASE and PGPASSWORD.";
         let target = Arc::new(Target::find(url).map_err(|error| Failure::new(error.to_string()).hint(WAYS))?);
         match Connection::open(&target).await {
-            Ok(connection) => Ok(Session { target, connection }),
+            Ok(connection) => Ok(Session { target, client: connection.into_client() }),
             Err(error) => {
                 Err(Failure::new(format!("cannot connect to Postgres at {target}: {error}")).hint(WAYS))
             }
@@ -28,6 +28,6 @@ impl Session {
     }
 
     pub(super) fn client(&mut self) -> &mut Client {
-        &mut self.connection.client
+        &mut self.client
     }
 }
