@@ -145,13 +145,13 @@ pub enum ConfigError {
         section: &'static str,
     },
     /// An option that does not exist.
-    #[error("{section}.{option} is not an option{}. The options of {section}: are {known}",
-        nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default())]
+    #[error("{place} is not an option.{} The options of {section} are {known}",
+        nearest.map(|name| format!(" Did you mean {name}?")).unwrap_or_default())]
     UnknownOption {
         /// The section.
         section: &'static str,
-        /// What was written.
-        option: String,
+        /// What was written: an option of the file, or an environment variable.
+        place: String,
         /// The option that was probably meant.
         nearest: Option<&'static str>,
         /// All options of the section.
@@ -183,7 +183,7 @@ fn check_environment(names: impl Iterator<Item = String>) -> Result<(), ConfigEr
             ("listener", "FLUXBASE_LISTENER_", &LISTENER_OPTIONS[..]),
         ] {
             if let Some(option) = name.strip_prefix(prefix) {
-                options::check_known(section, &option.to_lowercase(), known)?;
+                options::check_known(section, &name, &option.to_lowercase(), known)?;
             }
         }
     }
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn an_unknown_option_is_an_error_with_the_nearest_name() {
         let error = load("mcp:\n  allowed_tool: [a]\n").unwrap_err().to_string();
-        assert!(error.contains("mcp.allowed_tool is not an option; did you mean allowed_tools?"), "{error}");
+        assert!(error.contains("mcp.allowed_tool is not an option. Did you mean allowed_tools?"), "{error}");
         let error = load("listener:\n  colour: blue\n").unwrap_err().to_string();
         assert!(error.contains("listener.colour is not an option. The options"), "{error}");
     }

@@ -24,6 +24,7 @@ mod message;
 mod origin;
 mod reply;
 mod routes;
+mod socket;
 mod transport;
 
 mod call;

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::database::Target;
 use crate::pool::Pool;
 use crate::routes::{Ends, Routes};
+use crate::socket::Socket;
 
 /// Largest head of a request in bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -114,11 +115,17 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
                     let routes = routes.clone();
                     async move { Ok::<_, std::convert::Infallible>(routes.respond(request, ends).await) }
                 });
-                let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+                let (socket, gone) = Socket::watched(stream);
+                let connection = graceful.watch(http.serve_connection(TokioIo::new(socket), service));
                 tasks.spawn(async move {
-                    if let Err(error) = connection.await {
-                        // Clients break off all the time; hyper's texts hold nothing of the request.
-                        tracing::debug!(reason = %error, "a client connection ended early");
+                    tokio::select! {
+                        biased;
+                        ended = connection => if let Err(error) = ended {
+                            // Clients break off all the time; hyper's texts hold nothing of the request.
+                            tracing::debug!(reason = %error, "a client connection ended early");
+                        },
+                        // Dropping the connection drops its request, and that cancels the statement.
+                        () = gone => tracing::debug!("a client hung up"),
                     }
                     drop(place);
                 });

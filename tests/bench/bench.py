@@ -207,7 +207,7 @@ SELECT set_config('request.jwt.claim.sub', :tenant, false);
 \endif
 """.format(TENANTS[0], TENANTS[-1])
     as_json = f"SELECT json_agg(r) FROM ({COLUMNS}) AS r"
-    handle = "SELECT status, body, retry_after, pending FROM mcp.handle(:request{0}::text, :credential{0}::text, (:transport::text)::jsonb);"
+    handle = "SELECT mcp._serve(:request{0}::text, :credential{0}::text, :transport::text);"
 
     def plain(tenant, caller):
         statement = as_json.replace(":tenant", ":'tenant'")
@@ -221,7 +221,7 @@ SELECT set_config('request.jwt.claim.sub', :tenant, false);
         return json.loads(result["content"][0]["text"])
 
     def handled(tenant, caller):
-        body = psql("fluxbase_listener", "SELECT body FROM mcp.handle(:'request', :'credential', :'transport'::jsonb);",
+        body = psql("fluxbase_listener", "SELECT split_part(mcp._serve(:'request', :'credential', :'transport'), E'\\n', 2);",
                     request=request(tenant), credential=credentials[caller], transport=json.dumps(TRANSPORT))
         return rows_of_call(body)
 
@@ -239,7 +239,7 @@ SELECT set_config('request.jwt.claim.sub', :tenant, false);
     known = {
         "pgbench": lambda name: Pgbench(name, "pgbench, the statement", "bench_user", [f"{session}{COLUMNS};\n"], {"ready": 0}, plain),
         "pgbench_json": lambda name: Pgbench(name, "pgbench, the statement as JSON", "bench_user", [f"{session}{as_json};\n"], {"ready": 0}, plain),
-        "handle": lambda name: Pgbench(name, "pgbench calling mcp.handle", "fluxbase_listener",
+        "handle": lambda name: Pgbench(name, "pgbench calling mcp._serve", "fluxbase_listener",
                                        [handle.format(tenant) + "\n" for tenant in TENANTS], calls, handled),
         "floor": lambda name: Http(name, "bare hyper and tokio-postgres", floor, {}, "/", lambda body: json.loads(body or b"[]"), keys),
         "http": lambda name: Http(name, "fluxbase serve, tools/call query_table", listener, settings, "/mcp", rows_of_call, keys),
@@ -341,7 +341,7 @@ and take turns, A B C D E A B C …. Ratios are taken within a round; the median
 
 - **pgbench, the statement**: `pgbench -M prepared` as a login role that is subject to the policy. The physical limit.
 - **pgbench, the statement as JSON**: the same with `json_agg`.
-- **pgbench calling mcp.handle**: what the listener sends, with {tenants} keys in turn, without HTTP.
+- **pgbench calling mcp._serve**: what the listener sends, with {tenants} keys in turn, without HTTP.
 - **bare hyper and tokio-postgres**: HTTP, one call of a PL/pgSQL function that sets the claim, takes the role and runs the statement as JSON. No keys, no
   protocol, no limits.
 - **fluxbase serve**: HTTP `tools/call` of `query_table` with {tenants} keys in turn, as it is delivered (log on, requests counted for the

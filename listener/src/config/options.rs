@@ -19,9 +19,10 @@ pub(super) struct Section {
     from_env: Vec<&'static str>,
 }
 
-/// An option that is none of `known` is an error with the nearest name.
+/// An option that is none of `known` is an error with the nearest name; `place` is what a person wrote.
 pub(super) fn check_known(
     section: &'static str,
+    place: &str,
     option: &str,
     known: &[&'static str],
 ) -> Result<(), ConfigError> {
@@ -30,7 +31,7 @@ pub(super) fn check_known(
     }
     Err(ConfigError::UnknownOption {
         section,
-        option: option.to_owned(),
+        place: place.to_owned(),
         nearest: nearest(option, known),
         known: known.join(", "),
     })
@@ -51,7 +52,7 @@ impl Section {
             Some(_) => return Err(ConfigError::NotASection { section: name }),
         };
         for option in values.keys() {
-            check_known(name, option, known)?;
+            check_known(name, &format!("{name}.{option}"), option, known)?;
         }
         let mut from_env = Vec::new();
         for option in known {
