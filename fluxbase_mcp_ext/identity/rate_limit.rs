@@ -74,6 +74,10 @@ pub fn count(key: &str, limit: u32) -> Result<(), u32> {
     }
 }
 
+fn div_up(number: i64, by: i64) -> i64 {
+    (number + by - 1) / by
+}
+
 impl Table {
     fn count(&mut self, key: u64, now: i64, limit: u32) -> Result<(), u32> {
         let slot = self.slot(key);
@@ -86,12 +90,14 @@ impl Table {
         }
         let weighed = i64::from(slot.count) * MINUTE + i64::from(slot.previous) * (MINUTE - second);
         if weighed + MINUTE > i64::from(limit) * MINUTE {
-            // Until the previous minute weighs little enough; at the latest when this minute has become the previous one.
-            let over = weighed + MINUTE - i64::from(limit) * MINUTE;
+            // Until the previous minute weighs little enough: this one's predecessor, or this one once it is over.
+            let room = (i64::from(limit) - 1) * MINUTE;
             let wait = if slot.previous > 0 && slot.count < limit {
-                (over + i64::from(slot.previous) - 1) / i64::from(slot.previous)
+                let over = weighed - room;
+                div_up(over, i64::from(slot.previous))
             } else {
-                MINUTE - second + 1
+                let over = i64::from(slot.count) * MINUTE - room;
+                MINUTE - second + div_up(over.max(0), i64::from(slot.count.max(1)))
             };
             return Err(u32::try_from(wait.clamp(1, 2 * MINUTE)).unwrap_or(1));
         }
