@@ -44,6 +44,10 @@ extension_sql_file!("../sql/99_grants.sql", name = "grants", finalize);
 #[pg_guard]
 #[allow(unsafe_code)]
 extern "C-unwind" fn _PG_init() {
+    for name in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
+        // SAFETY: Postgres's processes have one thread. With these set, pgrx writes a Rust backtrace into the DETAIL of every error.
+        unsafe { std::env::remove_var(name) };
+    }
     // SAFETY: reads a variable of the process that loads us.
     let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
     gucs::define(preloading);

@@ -64,6 +64,8 @@ socket=$REPLY
         "fsync = off" "log_statement = 'all'" "max_prepared_transactions = 2" "timezone = 'UTC'"
     ! [[ -f $source_dir/postgresql.conf ]] || cat "$source_dir/postgresql.conf"
 } | cluster_configure "$work/data"
+# On purpose: the test backtrace proves that none of it reaches a caller.
+export RUST_BACKTRACE=1
 cluster_start "$work/data" "$socket" "$work/server.log" || die "Postgres did not start with the extension preloaded."
 psql=("$PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$socket" -U postgres)
 as_user "${psql[@]}" -d postgres <<'SQL'
