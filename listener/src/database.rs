@@ -62,8 +62,10 @@ impl Target {
 
     /// The same target whose connections start with these settings. Options of the URL win over them.
     pub(crate) fn with_settings(mut self, settings: &[(&str, String)]) -> Target {
+        // Postgres splits the options at spaces; a backslash keeps one (pg_split_opts).
+        let escaped = |value: &str| value.replace('\\', "\\\\").replace(' ', "\\ ");
         let mut options: Vec<String> =
-            settings.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+            settings.iter().map(|(name, value)| format!("-c {name}={}", escaped(value))).collect();
         options.extend(self.config.get_options().map(str::to_owned));
         self.config.options(options.join(" "));
         self

@@ -74,6 +74,9 @@ impl Listener {
             ("idle_in_transaction_session_timeout", millis(Duration::from_secs(60))),
             // A failing statement shall not put its parameters, which hold the hash of a key, into the server's log.
             ("log_parameter_max_length_on_error", "0".to_owned()),
+            // What a tool runs with anyway, unless the key's role has its own: what has its value already is not set anew.
+            ("TimeZone", "UTC".to_owned()),
+            ("search_path", "\"$user\", public, pg_temp".to_owned()),
         ]);
         let pool = Pool::new(target, http.pool_size, http.reserved_connections, http.queue_timeout);
         let routes = Arc::new(Routes::new(config.clone(), pool.clone()));

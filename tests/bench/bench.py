@@ -33,8 +33,9 @@ ROUNDS, SECONDS, WARMUP, CLIENTS = (
 )
 ONLY = [name for name in os.environ.get("BENCH_ONLY", "").split(",") if name]
 DOCS = Path(os.environ.get("BENCH_DOCS") or ROOT / "docs")
-# What clients of today send: answers then hold the rows as text and as structured content.
-PROTOCOL = os.environ.get("BENCH_PROTOCOL", "2025-11-25")
+# What clients of today send: answers then hold the rows as text and as structured content. Without it the answer has the text only,
+# once, as the other contenders give it.
+PROTOCOL = "2025-11-25"
 POOL = 2 * os.cpu_count()  # the listener's default
 NO_LIMIT = 1_000_000_000  # requests a minute: every request is counted, none is refused
 
@@ -42,8 +43,6 @@ NO_LIMIT = 1_000_000_000  # requests a minute: every request is counted, none is
 TENANTS = range(100, 150)
 COLUMNS = "SELECT id, email, created_at FROM public.users WHERE tenant_id = :tenant ORDER BY id LIMIT 10"
 TRANSPORT = {"http": True, "rate_limit_per_min": NO_LIMIT, "address": "127.0.0.1"}
-if PROTOCOL:
-    TRANSPORT["headers"] = {"mcp-protocol-version": [PROTOCOL]}
 
 
 def uuid(tenant):
@@ -110,8 +109,9 @@ class Pgbench:
 class Http:
     """A server of ours, driven by wrk. `rows` takes the rows out of a body."""
 
-    def __init__(self, name, title, command, environment, path, rows, keys):
+    def __init__(self, name, title, command, environment, path, rows, keys, protocol=None):
         self.name, self.title, self.path, self.rows, self.keys = name, title, path, rows, keys
+        self.headers = [f"MCP-Protocol-Version: {protocol}"] if protocol else []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -137,7 +137,7 @@ class Http:
         """The whole response and its body."""
         body = request(tenant).encode()
         head = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Content-Type: application/json",
-                f"X-Client-Key: {self.keys[caller]}", f"X-Tenant: {uuid(caller)}", f"Content-Length: {len(body)}", *headers()]
+                f"X-Client-Key: {self.keys[caller]}", f"X-Tenant: {uuid(caller)}", f"Content-Length: {len(body)}", *self.headers]
         with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
             connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
             answer = b""
@@ -167,7 +167,7 @@ class Http:
     def wrk(self, seconds):
         lines = "".join(f"{self.keys[tenant]}\t{uuid(tenant)}\t{request(tenant)}\n" for tenant in TENANTS)
         (WORK / "requests").write_text(lines)
-        environment = {**os.environ, "BENCH_REQUESTS": str(WORK / "requests"), "BENCH_HEADERS": "\n".join(headers())}
+        environment = {**os.environ, "BENCH_REQUESTS": str(WORK / "requests"), "BENCH_HEADERS": "\n".join(self.headers)}
         run = subprocess.run(["wrk", "-t1", f"-c{CLIENTS}", f"-d{max(seconds, 1)}s", "--timeout=10s", "-s", HERE / "post.lua",
                               f"http://127.0.0.1:{self.port}{self.path}"], env=environment, capture_output=True, text=True)
         if run.returncode != 0:
@@ -176,10 +176,6 @@ class Http:
 
 
 SERVERS = []
-
-
-def headers():
-    return [f"MCP-Protocol-Version: {PROTOCOL}"] if PROTOCOL else []
 
 
 def make_keys():
@@ -243,6 +239,8 @@ SELECT set_config('request.jwt.claim.sub', :tenant, false);
                                        [handle.format(tenant) + "\n" for tenant in TENANTS], calls, handled),
         "floor": lambda name: Http(name, "bare hyper and tokio-postgres", floor, {}, "/", lambda body: json.loads(body or b"[]"), keys),
         "http": lambda name: Http(name, "fluxbase serve, tools/call query_table", listener, settings, "/mcp", rows_of_call, keys),
+        "http_structured": lambda name: Http(name, "fluxbase serve, rows also as structured content", listener, settings, "/mcp",
+                                             rows_of_call, keys, PROTOCOL),
     }
     unknown = set(ONLY) - set(known)
     if unknown:
@@ -267,6 +265,7 @@ def check(contender):
 # Key of target/bench/ratios.json: (above, below, figure), and the aim where there is one.
 RATIOS = {
     "http_read10_c16_vs_pgbench_json": (("http", "pgbench_json", "rps"), ("at least", 0.45)),
+    "http_structured_read10_c16_vs_pgbench_json": (("http_structured", "pgbench_json", "rps"), None),
     "http_read10_c16_vs_pgbench": (("http", "pgbench", "rps"), None),
     "http_read10_c16_vs_floor": (("http", "floor", "rps"), None),
     "http_read10_c16_p99_vs_pgbench": (("http", "pgbench", "p99_ms"), ("under", 5)),
@@ -345,7 +344,10 @@ and take turns, A B C D E A B C …. Ratios are taken within a round; the median
 - **bare hyper and tokio-postgres**: HTTP, one call of a PL/pgSQL function that sets the claim, takes the role and runs the statement as JSON. No keys, no
   protocol, no limits.
 - **fluxbase serve**: HTTP `tools/call` of `query_table` with {tenants} keys in turn, as it is delivered (log on, requests counted for the
-  rate limit, which is set so high that nothing is refused). Requests carry {version}.
+  rate limit, which is set so high that nothing is refused). The requests name no protocol version, so the answer has the rows once, as
+  text: as much as the other contenders give.
+- **rows also as structured content**: the same with `MCP-Protocol-Version: {protocol}`, as clients of today send it: the answer has the
+  rows twice, and says whether there are more, for which an eleventh row is read.
 
 Every answer was checked before and after: ten rows of the right tenant, nothing of another's. A single answer that was not 2xx would have ended the run.
 
@@ -381,9 +383,8 @@ def write(everybody, rounds, busy):
         for number, result in enumerate(rounds, 1):
             for name, r in result.items():
                 rows.writerow([number, name, CLIENTS, f"{r['rps']:.1f}", f"{r['p50_ms']:.3f}", f"{r['p99_ms']:.3f}"])
-    version = f"`MCP-Protocol-Version: {PROTOCOL}`, as clients of today do" if PROTOCOL else "no protocol version, as in the first examples"
     (DOCS / "benchmarks.md").write_text(TEXT.format(
-        statement=COLUMNS.replace(":tenant", "$1"), tenants=len(TENANTS), version=version,
+        statement=COLUMNS.replace(":tenant", "$1"), tenants=len(TENANTS), protocol=PROTOCOL,
         machine="\n".join(machine(busy)), tables="\n".join(tables(everybody, rounds))))
     (TARGET / "bench").mkdir(parents=True, exist_ok=True)
     ratios = {key: round(statistics.median(values), 4) for key, values in all_ratios(rounds).items()}

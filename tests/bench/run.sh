@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The benchmark; `make bench` builds what it needs and calls it. Side by side on this machine, in one run, interleaved:
-# pgbench with the bare statement, pgbench with the statement as JSON, pgbench calling mcp.handle, the bare HTTP floor, the listener.
+# pgbench with the bare statement, pgbench with the statement as JSON, pgbench calling mcp._serve, the bare HTTP floor, the listener.
 #
 #   BENCH_ROUNDS (5)  BENCH_SECONDS (10) for each measurement  BENCH_WARMUP (2)  BENCH_CLIENTS (16)
 #   BENCH_ONLY   names of contenders, separated by commas, for profiling: no ratios, nothing is written
-#   BENCH_DOCS   where benchmarks.md and benchmarks/*.csv go (docs)   BENCH_PROTOCOL  MCP-Protocol-Version to send ("": none)
+#   BENCH_DOCS   where benchmarks.md and benchmarks/*.csv go (docs)
 #
 # Its cluster, the listener and the floor are its own and are gone when it ends, however it ends. Exit code 0 also when an
 # aim is missed: the figures are for people.
