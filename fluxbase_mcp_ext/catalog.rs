@@ -243,14 +243,7 @@ impl From<TableRow> for Described {
     fn from(row: TableRow) -> Self {
         let (columns, about) = row.columns.into_iter().map(ColumnRow::split).unzip();
         Described {
-            table: Table {
-                oid: row.oid,
-                schema: row.schema,
-                name: row.name,
-                kind: row.kind,
-                comment: None,
-                columns,
-            },
+            table: Table { oid: row.oid, schema: row.schema, name: row.name, kind: row.kind, columns },
             about: About { row_security: row.row_security, verbs: row.verbs, columns: about },
         }
     }

@@ -5,17 +5,17 @@
 //! Not in here: HTTP (crate `listener`), the wire protocol (crate `fluxbase_protocol`), the filter grammar (crate
 //! `fluxbase_query`), and the tables and roles (`sql/`).
 
-mod cache;
-mod catalog;
-mod dispatch;
 mod entry;
-mod error;
-mod guard;
 mod gucs;
 mod identity;
-mod resources;
-mod statement;
+mod dispatch;
+mod guard;
 mod tools;
+mod resources;
+mod catalog;
+mod cache;
+mod statement;
+mod error;
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,5 @@
-//! One call of `mcp._serve`, the form of `mcp.handle` for this program: one round trip on a prepared statement, and what becomes of it when it does not end well.
+//! One call of `mcp._serve`, the form of `mcp.handle` for this program: one round trip on a prepared statement, and what
+//! becomes of it when it does not end well.
 //!
 //! `query` returns after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
 //! it was rolled back (serialization failure, deadlock, a plan that went stale) or when it changes nothing and its

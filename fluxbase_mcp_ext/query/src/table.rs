@@ -18,8 +18,6 @@ pub struct Table {
     pub kind: char,
     /// In the order of the table, only those on which the caller has SELECT, INSERT or UPDATE.
     pub columns: Vec<Column>,
-    /// The table's comment.
-    pub comment: Option<String>,
 }
 
 /// One column. `Default` gives an empty column without any privilege, so that tests name only what they need.

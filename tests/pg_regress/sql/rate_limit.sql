@@ -31,6 +31,13 @@ SELECT t.ping(:'three');
 SELECT t.ping(:'three');
 SELECT t.ping(:'three');
 SELECT t.ping(:'one');
+-- Who waits as long as retry_after says is served: a full minute must first pass, and then weigh no more than half of a limit of two.
+SELECT t.wire(key) AS two FROM mcp.create_key('client', 'two', '{read:tables}', rate_limit_per_min => 2) \gset
+-- All three in one minute.
+SELECT pg_sleep(CASE WHEN extract(second FROM clock_timestamp()) > 55 THEN 5.5 ELSE 0 END);
+SELECT t.ping(:'two');
+SELECT t.ping(:'two');
+SELECT h.retry_after - (60 - floor(extract(second FROM statement_timestamp()))) AS beyond_this_minute FROM mcp.handle('{"jsonrpc":"2.0","id":7,"method":"ping"}', :'two', NULL) AS h;
 -- A request with a wrong key is not counted against the right one; a refused request is answered before its message is looked at.
 SELECT t.wire(key) AS wrong FROM mcp.create_key('client', 'wrong', '{read:tables}', rate_limit_per_min => 1) \gset
 SELECT t.ping(regexp_replace(:'wrong', '.{4}$', 'zzzz')), t.ping(regexp_replace(:'wrong', '.{4}$', '0000'));

@@ -54,7 +54,6 @@ pub fn users() -> Table {
         schema: "public".to_owned(),
         name: "users".to_owned(),
         kind: 'r',
-        comment: None,
         columns: vec![
             column("id", INT8, "bigint", 'N', 1016),
             column("email", TEXT, "text", 'S', 1009),
@@ -109,7 +108,6 @@ pub fn notes() -> Table {
         schema: "public".to_owned(),
         name: "notes".to_owned(),
         kind: 'r',
-        comment: None,
         columns: vec![
             column("id", INT4, "integer", 'N', 1007),
             column("title", TEXT, "text", 'S', 1009),
