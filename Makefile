@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-clients check fmt bench clean distclean
+.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients check fmt bench clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e clients
+	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust
@@ -42,6 +42,9 @@ test-regress: ## pg_regress on PG=18 (16, 15); TESTS="name …" for some, ACCEPT
 
 test-e2e: ## The client-side crate: real listener, real Postgres
 	@scripts/test.sh e2e
+
+test-differential: ## The same questions to PostgREST and to SQL by hand; TESTS="operators:: analyst" for some
+	@TESTS='$(TESTS)' scripts/test.sh differential
 
 test-clients: ## Real MCP clients
 	@scripts/test.sh clients

@@ -3,6 +3,10 @@
 //! Invariants: a cached description of a table, and a cached key, is used only as long as Postgres has sent no message that
 //! its source changed. Messages arrive before a new transaction reads anything, on standbys too. Callbacks only mark what is
 //! stale; they never allocate Postgres memory, never raise an error and never read a catalog.
+//!
+//! A message can arrive between the moment a statement took its snapshot and the moment it looks here; what the statement
+//! then reads is older than the message, and nothing would ever call it stale again. So what one statement was told, the next one
+//! is told once more.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -13,6 +17,15 @@ thread_local! {
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     static EVERYTHING: Cell<u64> = const { Cell::new(0) };
     static RELATIONS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    static TOLD: RefCell<Told> = const { RefCell::new(Told { statement: 0, everything: false, relations: Vec::new() }) };
+}
+
+/// What a statement was told.
+struct Told {
+    /// When the statement began.
+    statement: pg_sys::TimestampTz,
+    everything: bool,
+    relations: Vec<u32>,
 }
 
 /// Most relations remembered one by one between two looks; beyond it everything counts as stale.
@@ -31,8 +44,26 @@ pub enum Stale {
 /// What became stale since the last call. There is one reader: [`crate::catalog::refresh`] hands it on to all caches.
 pub fn take_stale() -> Stale {
     register();
-    let relations = RELATIONS.take();
-    if EVERYTHING.replace(0) > 0 {
+    let mut relations = RELATIONS.take();
+    let mut everything = EVERYTHING.replace(0) > 0;
+    // SAFETY: returns a number that Postgres keeps for the statement.
+    let statement = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    TOLD.with_borrow_mut(|told| {
+        if told.statement == statement {
+            told.everything |= everything;
+            told.relations.extend(&relations);
+            if told.relations.len() > REMEMBERED {
+                told.relations.clear();
+                told.everything = true;
+            }
+        } else {
+            let before = Told { statement, everything, relations: relations.clone() };
+            let before = std::mem::replace(told, before);
+            everything |= before.everything;
+            relations.extend(before.relations);
+        }
+    });
+    if everything {
         Stale::Everything
     } else if relations.is_empty() {
         Stale::Nothing

@@ -8,8 +8,10 @@
 //!
 //! It runs inside the guard. It does not read tables' rows.
 
+mod relations;
+
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use fluxbase_query::{Column, Table, TableName, nearest, show};
@@ -22,9 +24,11 @@ use crate::error::Error;
 use crate::identity::{Identity, keys};
 use crate::{guard, gucs, identity, statement};
 
+pub use relations::{Reader, relations};
+
 const TABLE: &str = include_str!("catalog/table.sql");
 const TABLES: &str = include_str!("catalog/tables.sql");
-const RELATIONS: &str = include_str!("catalog/relations.sql");
+const ABOUT: &str = include_str!("catalog/about.sql");
 const SYSTEM: [&str; 2] = ["pg_catalog", "information_schema"];
 const REMEMBERED: usize = 1024;
 
@@ -34,6 +38,8 @@ pub struct Described {
     pub table: Table,
     /// What only people and models read.
     pub about: About,
+    /// The tables that a view reads.
+    depends: Vec<u32>,
 }
 
 /// The parts of a description that no plan needs.
@@ -54,6 +60,8 @@ pub struct ColumnAbout {
     pub default: Option<String>,
     /// Whether it is an identity column.
     pub identity: bool,
+    /// Whether its collation allows LIKE.
+    pub like: bool,
 }
 
 type Key = (pg_sys::Oid, String, String);
@@ -67,11 +75,17 @@ pub fn refresh() {
     match cache::take_stale() {
         Stale::Nothing => {}
         Stale::Relations(relations) => {
-            DESCRIBED.with_borrow_mut(|all| all.retain(|_, known| !relations.contains(&known.table.oid)));
+            let relations: HashSet<u32> = relations.into_iter().collect();
+            let changed = |oid: &u32| relations.contains(oid);
+            DESCRIBED.with_borrow_mut(|all| {
+                all.retain(|_, known| !changed(&known.table.oid) && !known.depends.iter().any(changed));
+            });
+            relations::forget(&relations);
             relations.into_iter().for_each(keys::forget_if_read_from);
         }
         Stale::Everything => {
             DESCRIBED.with_borrow_mut(HashMap::clear);
+            relations::forget_all();
             keys::forget();
             identity::forget_roles();
             statement::forget_plans();
@@ -124,24 +138,27 @@ pub fn open(identity: &Identity, schema: &str) -> bool {
             || list(&gucs::hidden_schemas()).any(|hidden| hidden == schema))
 }
 
-/// Relations that the role may use, as JSON objects: schema, name, kind, comment.
+/// Relations that the role may use, as JSON objects: schema, name, kind, comment, row_estimate.
 pub fn list_tables(
     identity: &Identity,
     schema: Option<&str>,
     search: Option<&str>,
     limit: i64,
+    offset: i64,
 ) -> Result<Vec<String>, Error> {
     let pattern = search
         .map(|text| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
     let hidden = hidden_from(identity);
-    query(TABLES, &[schema.into(), pattern.into(), limit.into(), hidden.into(), "public".into()])
+    query(
+        TABLES,
+        &[schema.into(), pattern.into(), limit.into(), offset.into(), hidden.into(), "public".into()],
+    )
 }
 
-/// Keys, relations and comments of a described table, as one JSON object.
-pub fn relations(identity: &Identity, oid: u32) -> Result<String, Error> {
-    let hidden = hidden_from(identity);
-    let mut found = query(RELATIONS, &[pg_sys::Oid::from(oid).into(), hidden.into()])?;
-    found.pop().ok_or_else(|| Error::internal("relations.sql gave no row"))
+/// Keys, checks, comments and the estimate of a described table, as one JSON object.
+pub fn about(oid: u32) -> Result<String, Error> {
+    let mut found = query(ABOUT, &[pg_sys::Oid::from(oid).into()])?;
+    found.pop().ok_or_else(|| Error::internal("about.sql gave no row"))
 }
 
 fn names(identity: &Identity) -> Result<Vec<String>, Error> {
@@ -150,7 +167,7 @@ fn names(identity: &Identity) -> Result<Vec<String>, Error> {
         schema: String,
         name: String,
     }
-    Ok(list_tables(identity, None, None, 5000)?
+    Ok(list_tables(identity, None, None, 5000, 0)?
         .iter()
         .filter_map(|line| serde_json::from_str::<Named>(line).ok())
         .map(
@@ -190,6 +207,9 @@ struct TableRow {
     name: String,
     kind: char,
     row_security: bool,
+    filtered: bool,
+    depends: Vec<u32>,
+    key: Vec<String>,
     verbs: Vec<String>,
     columns: Vec<ColumnRow>,
 }
@@ -215,6 +235,7 @@ struct ColumnRow {
     default: Option<String>,
     generated: bool,
     identity: bool,
+    like: bool,
     enum_labels: Vec<String>,
     select: bool,
     insert: bool,
@@ -243,8 +264,17 @@ impl From<TableRow> for Described {
     fn from(row: TableRow) -> Self {
         let (columns, about) = row.columns.into_iter().map(ColumnRow::split).unzip();
         Described {
-            table: Table { oid: row.oid, schema: row.schema, name: row.name, kind: row.kind, columns },
+            table: Table {
+                oid: row.oid,
+                schema: row.schema,
+                name: row.name,
+                kind: row.kind,
+                columns,
+                key: row.key,
+                row_security: row.filtered,
+            },
             about: About { row_security: row.row_security, verbs: row.verbs, columns: about },
+            depends: row.depends,
         }
     }
 }
@@ -274,7 +304,12 @@ impl ColumnRow {
                 insert: self.insert,
                 update: self.update,
             },
-            ColumnAbout { type_shown: self.type_shown, default: self.default, identity: self.identity },
+            ColumnAbout {
+                type_shown: self.type_shown,
+                default: self.default,
+                identity: self.identity,
+                like: self.like,
+            },
         )
     }
 }

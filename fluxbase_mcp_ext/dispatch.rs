@@ -15,7 +15,7 @@ use fluxbase_query::nearest;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::guard::{self, Actor};
+use crate::guard::{self, Access, Actor};
 use crate::gucs;
 use crate::identity::{self, Identity};
 use crate::resources::{self, Resource};
@@ -188,8 +188,8 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, arguments: Option<&str>) 
         return call.error(&RpcError::forbidden(&format!("tool {name}"), &scope_names(tool.scopes)));
     }
     let request = Request { identity: &caller.identity, arguments, structured: call.era.structured() };
-    match guard::run(&actor(caller), tool.access, || (tool.run)(&request)) {
-        Ok(output) => call.tool_output(&output),
+    match guard::run(&actor(caller), tool.access, || (tool.run)(&request), |answer| !answer.undo) {
+        Ok(answer) => call.tool_output(&answer.output),
         Err(error) => call.tool_error(&error.to_text()),
     }
 }
@@ -203,7 +203,7 @@ fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Reply {
         return call.error(&RpcError::forbidden(&format!("resource {uri}"), &scope_names(resource.scopes)));
     }
     let request = Request { identity: &caller.identity, arguments: None, structured: false };
-    match guard::run(&actor(caller), guard::Access::Read, || (resource.read)(&request, &parts)) {
+    match guard::run(&actor(caller), Access::Read, || (resource.read)(&request, &parts), |_| false) {
         Ok(text) => call.resource(uri, resource.mime_type, &text),
         Err(Error::Refused { code: "42P01", .. }) => call.resource_not_found(uri),
         Err(error) => call.error(&RpcError::new(code::INTERNAL_ERROR, error.to_text())),

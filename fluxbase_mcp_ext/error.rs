@@ -1,21 +1,24 @@
 //! The one error type of the extension, and the one place where it becomes text for a caller.
 //!
-//! Invariants: a caller gets code, message, detail and hint, which are Postgres's own words or ours; file names, backtraces and
+//! Invariants: a caller gets code, message, detail, constraint and hint, which are Postgres's own words or ours; file names, backtraces and
 //! the text of internal errors go to the server log only, under a reference that the caller is told.
 
-use std::borrow::Cow;
+mod raised;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fluxbase_query::QueryError;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
+pub(crate) use raised::listen;
+
 /// Why a tool or a resource gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The arguments were not understood; nothing was run.
     #[error(transparent)]
-    Arguments(#[from] QueryError),
+    Arguments(QueryError),
     /// Postgres raised an error while the statement ran; the subtransaction was rolled back.
     #[error("{message}")]
     Postgres {
@@ -25,6 +28,8 @@ pub enum Error {
         message: String,
         /// Postgres's detail.
         detail: Option<String>,
+        /// The constraint that was violated.
+        constraint: Option<String>,
         /// Postgres's hint.
         hint: Option<String>,
     },
@@ -46,29 +51,51 @@ pub enum Error {
     },
 }
 
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Error {
+        match error {
+            QueryError::Catalog(fault) => Error::internal(&fault.to_string()),
+            error => Error::Arguments(error),
+        }
+    }
+}
+
 impl Error {
+    /// The same error of the part of a call that stands at `at`.
+    pub(crate) fn within(self, at: &str) -> Error {
+        match self {
+            Error::Arguments(error) => Error::Arguments(error.within(at)),
+            Error::Refused { code, message, hint } => {
+                Error::Refused { code, message: format!("{at}: {message}"), hint }
+            }
+            other => other,
+        }
+    }
+
     /// A refusal with a next step.
     pub fn refused(code: &'static str, message: impl Into<String>, hint: impl Into<Option<String>>) -> Error {
         Error::Refused { code, message: message.into(), hint: hint.into() }
     }
 
-    /// What a model or a person reads: message, detail, hint and code, a line each.
+    /// What a model or a person reads: message, detail, constraint, hint and code, a line each.
     pub fn to_text(&self) -> String {
-        let (code, detail, hint): (Cow<'_, str>, Option<&str>, Option<Cow<'_, str>>) = match self {
+        let (code, detail, constraint, hint) = match self {
             // Its text holds the hint already, in one line.
-            Error::Arguments(error) => (error.code().into(), None, None),
-            Error::Postgres { code, detail, hint, .. } => {
-                (code.as_str().into(), detail.as_deref(), hint.as_deref().map(Cow::from))
+            Error::Arguments(error) => (error.code(), None, None, None),
+            Error::Postgres { code, detail, constraint, hint, .. } => {
+                (code.as_str(), detail.as_deref(), constraint.as_deref(), hint.as_deref())
             }
-            Error::Refused { code, hint, .. } => ((*code).into(), None, hint.as_deref().map(Cow::from)),
+            Error::Refused { code, hint, .. } => (*code, None, None, hint.as_deref()),
             Error::Internal { .. } => (
-                "XX000".into(),
+                "XX000",
                 None,
-                Some("An administrator finds the cause in the server log under that reference.".into()),
+                None,
+                Some("An administrator finds the cause in the server log under that reference."),
             ),
         };
         let mut text = self.to_string();
-        for (label, value) in [("Detail", detail), ("Hint", hint.as_deref()), ("Code", Some(&*code))] {
+        let lines = [("Detail", detail), ("Constraint", constraint), ("Hint", hint), ("Code", Some(code))];
+        for (label, value) in lines {
             if let Some(value) = value {
                 text.push('\n');
                 text.push_str(label);
@@ -81,13 +108,12 @@ impl Error {
 
     /// An error of Postgres as a caller may see it; `place` names the argument that was being read.
     pub(crate) fn from_report(report: &ErrorReportWithLevel, place: Option<&str>) -> Error {
-        let mut code = sqlstate(report.sql_error_code());
+        let (code, constraint) = match raised::known(report) {
+            Some(raised) => (sqlstate(raised.sqlstate), raised.constraint),
+            None => (sqlstate(report.sql_error_code() as i32), None),
+        };
         if code.starts_with("XX") {
-            // pgrx knows Postgres's own codes only: one that a function's author made up in RAISE arrives as XX000.
-            if !report.file().ends_with("pl_exec.c") {
-                return Error::internal(report.message());
-            }
-            code = "P0001".to_owned();
+            return Error::internal(report.message());
         }
         let message = match place {
             Some(place) => format!("{place}: {}", report.message()),
@@ -97,6 +123,7 @@ impl Error {
             code,
             message,
             detail: report.detail().map(str::to_owned),
+            constraint,
             hint: report.hint().map(str::to_owned),
         }
     }
@@ -117,7 +144,7 @@ pub(crate) fn must_rethrow(caught: &CaughtError) -> bool {
         CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report.sql_error_code(),
         CaughtError::RustPanic { .. } => return false,
     };
-    let code = sqlstate(code);
+    let code = sqlstate(code as i32);
     code.starts_with("57") || code.starts_with("53") || code == "40001" || code == "40P01"
 }
 
@@ -132,7 +159,6 @@ pub(crate) fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: Opti
 }
 
 /// The five characters of a SQLSTATE (Postgres packs them six bits each: `MAKE_SQLSTATE` in utils/elog.h).
-pub(crate) fn sqlstate(code: PgSqlErrorCode) -> String {
-    let packed = code as i32;
+fn sqlstate(packed: i32) -> String {
     (0..5).map(|n| char::from(((packed >> (6 * n)) & 0x3f) as u8 + b'0')).collect()
 }

@@ -7,7 +7,8 @@
 //! - Settings made by us or by the body are undone when it ends, whichever way it ends; so are, for the listener, advisory locks of
 //!   the session.
 //! - A reading body runs with `transaction_read_only` on and its subtransaction is always rolled back, so nothing that it
-//!   opened or changed is left; a writing body's portals are closed before its subtransaction is released.
+//!   opened or changed is left; so is that of a write that is not to be kept (a dry run). The portals of one that is kept are
+//!   closed before its subtransaction is released.
 //! - An error is never caught without rolling the subtransaction back. Cancel, shutdown, out of memory, serialization failure
 //!   and deadlock are thrown on.
 //! - Inside a guard another guard can only keep the role that is already there.
@@ -76,7 +77,7 @@ impl Drop for Held {
     }
 }
 
-/// Runs `body` as `actor`.
+/// Runs `body` as `actor`. What a writing body did stays if it succeeded and `keep` says so of its answer.
 ///
 /// # Errors
 /// What `body` returned, or the error that Postgres raised in it, after the subtransaction was rolled back. Errors that end
@@ -85,6 +86,7 @@ pub fn run<T>(
     actor: &Actor<'_>,
     access: Access,
     body: impl FnOnce() -> Result<T, Error>,
+    keep: impl FnOnce(&T) -> bool,
 ) -> Result<T, Error> {
     if access == Access::Write && !holds() {
         // As the caller and before the guard: inside it a deferred trigger may not fire, so an insert into a table with an
@@ -108,7 +110,7 @@ pub fn run<T>(
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
 
-        let attempt = PgTryBuilder::new(AssertUnwindSafe(|| {
+        let guarded = PgTryBuilder::new(AssertUnwindSafe(|| {
             if !nested {
                 // mcp.claims cannot be set once the user id is switched, and inside another guard it is inherited.
                 pin(actor.claims, pg_sys::GucContext::PGC_SUSET);
@@ -120,16 +122,16 @@ pub fn run<T>(
                 pg_sys::XactReadOnly = true;
             }
             let outcome = body();
-            if access == Access::Write && outcome.is_ok() {
+            let kept = access == Access::Write && outcome.as_ref().is_ok_and(keep);
+            if kept {
                 close_portals(alone);
             }
-            Attempt::Returned(outcome)
+            Attempt::Returned(outcome, kept)
         }))
-        .catch_others(|caught| Attempt::Threw(AssertUnwindSafe(caught)))
-        .execute();
+        .catch_others(|caught| Attempt::Threw(AssertUnwindSafe(caught)));
+        let attempt = error::listen(|| guarded.execute());
 
-        let keep = access == Access::Write && matches!(attempt, Attempt::Returned(Ok(_)));
-        if keep {
+        if matches!(attempt, Attempt::Returned(_, true)) {
             pg_sys::ReleaseCurrentSubTransaction();
         } else {
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
@@ -144,9 +146,9 @@ pub fn run<T>(
         }
         drop(held);
 
-        let place = statement::take_place();
+        let place = statement::take_place(nested);
         match attempt {
-            Attempt::Returned(outcome) => outcome,
+            Attempt::Returned(outcome, _) => outcome,
             Attempt::Threw(AssertUnwindSafe(caught)) => {
                 if error::must_rethrow(&caught) {
                     caught.rethrow();
@@ -163,7 +165,8 @@ pub fn run<T>(
 }
 
 enum Attempt<T> {
-    Returned(Result<T, Error>),
+    /// The outcome, and whether what the body did stays.
+    Returned(Result<T, Error>, bool),
     Threw(AssertUnwindSafe<CaughtError>),
 }
 

@@ -19,6 +19,7 @@ static RATE_LIMIT_PER_MIN: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_MESSAGE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_485_760);
 static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static REQUEST_CLAIMS: [GucSetting<Option<CString>>; 4] = [
@@ -118,6 +119,16 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_float_guc(
+        c"mcp.max_plan_cost",
+        c"Most that the plan of a table tool's statement may cost.",
+        c"In the planner's units, as EXPLAIN shows them. A plan above it is refused before it runs. 0 sets no bound. Default: 0.",
+        &MAX_PLAN_COST,
+        0.0,
+        f64::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     if preloaded {
         GucRegistry::define_bool_guc(
             c"mcp.protect_request_claims",
@@ -211,6 +222,11 @@ pub fn max_result_chars() -> usize {
 /// `mcp.max_rows`.
 pub fn max_rows() -> u64 {
     MAX_ROWS.get() as u64
+}
+
+/// `mcp.max_plan_cost` in the planner's units; 0 is no bound.
+pub fn max_plan_cost() -> f64 {
+    MAX_PLAN_COST.get()
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {

@@ -15,6 +15,7 @@ mod resources;
 mod catalog;
 mod cache;
 mod statement;
+mod cost;
 mod error;
 
 use pgrx::prelude::*;

@@ -4,11 +4,14 @@
 //! - Parameters go through their type's input function; no value is ever part of the statement's text.
 //! - A plan is kept for one role: a plan shared by two roles on a table with row security would be planned anew at each
 //!   change of role. The number of kept plans is bounded; the one unused for longest goes first.
-//! - Rows are one column of type json. Their text is copied once, into the answer, and the size bound acts while they are
-//!   produced: a reading statement stops there, a writing one goes on and only its rows are left out.
+//! - Rows are one column of type json, the first. Its text is copied once, into the answer, and the size bound acts while rows are
+//!   produced: a reading statement stops there, a writing one goes on and only its rows are left out. Columns after it are order
+//!   keys (`keys`).
 //!
 //! It runs inside the guard and does not know whose role it is. It does not build SQL: see the `query` crate.
 #![allow(unsafe_code)]
+
+mod keys;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,13 +19,28 @@ use std::ffi::CString;
 
 use fluxbase_query::{Param, Statement};
 use pgrx::{pg_guard, pg_sys};
+use serde::Deserialize;
 
+use crate::cost;
 use crate::error::Error;
 use crate::guard::Access;
+use keys::Keys;
 
 const KEPT_PLANS: usize = 256;
+/// The longest statement whose plan is kept, in bytes: a longer one was written by a program and hardly comes again.
+const KEPT_SQL: usize = 8192;
+
+/// How much of a result is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most rows. The statement's own LIMIT may ask for one more, to tell that there is more.
+    pub max_rows: u64,
+    /// The most characters of their text.
+    pub max_chars: usize,
+}
 
 /// What a statement gave back.
+#[derive(Default)]
 pub struct Rows {
     /// The rows as JSON objects, separated by commas.
     pub text: String,
@@ -32,12 +50,15 @@ pub struct Rows {
     pub total: u64,
     /// Whether rows were left out because of the size bound.
     pub cut: bool,
+    /// The order keys of the last row in `text`, as their types write them; `None` without keys or rows.
+    pub last: Option<Vec<Option<String>>>,
 }
 
 thread_local! {
     static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), retired: Vec::new(), clock: 0 });
     static RUNNING: Cell<u32> = const { Cell::new(0) };
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static OPERATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 struct Plans {
@@ -53,9 +74,19 @@ struct Kept {
     used: u64,
 }
 
-/// The argument whose value was being read when an error was raised, once.
-pub(crate) fn take_place() -> Option<String> {
-    PLACE.take()
+/// Says which part of a call the statements to come belong to, for errors: `operations[3]`. `None` when it has only one.
+pub(crate) fn set_operation(operation: Option<&str>) {
+    OPERATION.set(operation.map(str::to_owned));
+}
+
+/// Where an error was raised, once: the part of the call, and the argument whose value was being read. A call within a call
+/// (`nested`) leaves the outer one's part alone.
+pub(crate) fn take_place(nested: bool) -> Option<String> {
+    let operation = if nested { None } else { OPERATION.take() };
+    match (operation, PLACE.take()) {
+        (Some(operation), Some(place)) => Some(format!("{operation}.{place}")),
+        (operation, place) => operation.or(place),
+    }
 }
 
 /// Gives up every kept plan: roles or memberships changed, and not every version of Postgres notices that a plan depends on
@@ -90,60 +121,93 @@ impl Drop for Running {
 
 /// Runs `statement` as the current role.
 ///
-/// `max_rows` bounds the rows of the text (the statement's own LIMIT may ask for one more, to tell that there is more);
-/// `max_chars` bounds its size in characters.
-///
 /// # Errors
 /// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
-pub fn run(statement: &Statement, access: Access, max_rows: u64, max_chars: usize) -> Result<Rows, Error> {
+pub fn run(statement: &Statement, access: Access, bounds: Bounds) -> Result<Rows, Error> {
+    let reads = access == Access::Read;
+    let mut sink = Sink::new(bounds, reads);
+    // SAFETY: the sink outlives the call.
+    let processed = unsafe { execute(&statement.sql, &statement.params, reads, &mut sink)? };
+    if !statement.returns {
+        sink.rows.total = processed;
+    }
+    Ok(sink.rows)
+}
+
+/// How many rows the planner expects of `statement`, which is not run.
+///
+/// # Errors
+/// As for [`run`].
+pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Explained {
+        plan: Plan,
+    }
+    #[derive(Deserialize)]
+    struct Plan {
+        #[serde(rename = "Plan Rows")]
+        rows: f64,
+    }
+    let sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
+    let mut sink = Sink::new(Bounds { max_rows: 1, max_chars: usize::MAX }, true);
+    // SAFETY: the sink outlives the call. To SPI no utility statement is a reading one; EXPLAIN without ANALYZE is.
+    unsafe { execute(&sql, &statement.params, false, &mut sink)? };
+    match serde_json::from_str::<[Explained; 1]>(&sink.rows.text) {
+        Ok([explained]) => Ok(explained.plan.rows as u64),
+        Err(error) => Err(Error::internal(&format!("EXPLAIN: {error}"))),
+    }
+}
+
+/// Runs `sql`, whose rows go to `sink`, and returns how many rows it processed.
+///
+/// # Safety
+/// The sink stays where it is.
+unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink) -> Result<u64, Error> {
     let _running = Running::enter();
-    // SAFETY: connect and finish are paired; when an error is raised between them, the guard's rollback ends the connection.
+    // SAFETY: connect and finish are paired; when an error is raised or returned between them, the guard's rollback ends the
+    // connection. The list of parameters lives in SPI's memory, so until then.
     unsafe {
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
             return Err(Error::internal("SPI_connect failed"));
         }
-        let plan = plan_for(statement)?;
-        let params = bind(&statement.params);
-        let mut sink = Sink {
-            receiver: receiver(),
-            rows: Rows { text: String::with_capacity(2048), shown: 0, total: 0, cut: false },
-            chars: 0,
-            max_rows,
-            max_chars,
-            stop: access == Access::Read,
-        };
+        let plan = plan_for(sql, params)?;
+        let params = bind(params);
+        let dest = (&raw mut *sink).cast();
+        let _watch = cost::watch(dest);
         let options = pg_sys::SPIExecuteOptions {
             params,
-            read_only: access == Access::Read,
+            read_only,
             allow_nonatomic: false,
             must_return_tuples: false,
             tcount: 0,
-            dest: if statement.returns { (&raw mut sink).cast() } else { std::ptr::null_mut() },
+            dest,
             owner: std::ptr::null_mut(),
         };
         let code = pg_sys::SPI_execute_plan_extended(plan, &options);
         if code < 0 {
             return Err(Error::internal(&format!("SPI_execute_plan_extended returned {code}")));
         }
-        if !statement.returns {
-            sink.rows.total = pg_sys::SPI_processed;
-        }
+        let processed = pg_sys::SPI_processed;
         pg_sys::SPI_finish();
-        Ok(sink.rows)
+        Ok(processed)
     }
 }
 
-/// The kept plan of the statement for the current role, prepared now when there is none.
+/// The kept plan of the statement for the current role, prepared now when there is none. A plan that is not kept is SPI's, which
+/// frees it when the connection ends, also by an error.
 ///
 /// # Safety
 /// SPI must be connected.
-unsafe fn plan_for(statement: &Statement) -> Result<pg_sys::SPIPlanPtr, Error> {
+unsafe fn plan_for(sql: &str, params: &[Param]) -> Result<pg_sys::SPIPlanPtr, Error> {
     // SAFETY: SPI is connected; plans are kept in a memory context of the whole backend, and freed only here.
     unsafe {
-        let role = pg_sys::GetUserId();
         let mut types: Vec<pg_sys::Oid> =
-            statement.params.iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
-        let key = (role, statement.sql.clone());
+            params.iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
+        if sql.len() > KEPT_SQL {
+            return prepare(sql, &mut types);
+        }
+        let key = (pg_sys::GetUserId(), sql.to_owned());
         let found = PLANS.with_borrow_mut(|plans| {
             plans.clock += 1;
             let clock = plans.clock;
@@ -157,17 +221,7 @@ unsafe fn plan_for(statement: &Statement) -> Result<pg_sys::SPIPlanPtr, Error> {
         if let Some(plan) = found {
             return Ok(plan);
         }
-        let sql = CString::new(statement.sql.as_str()).map_err(|_| Error::internal("NUL in a statement"))?;
-        let plan = pg_sys::SPI_prepare_cursor(
-            sql.as_ptr(),
-            types.len() as i32,
-            types.as_mut_ptr(),
-            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
-        );
-        if plan.is_null() {
-            let code = pg_sys::SPI_result;
-            return Err(Error::internal(&format!("SPI_prepare_cursor returned {code}")));
-        }
+        let plan = prepare(sql, &mut types)?;
         if pg_sys::SPI_keepplan(plan) != 0 {
             return Err(Error::internal("SPI_keepplan failed"));
         }
@@ -180,6 +234,26 @@ unsafe fn plan_for(statement: &Statement) -> Result<pg_sys::SPIPlanPtr, Error> {
                 .and_then(|oldest| plans.kept.remove(&oldest));
             plans.retired.extend([replaced, evicted].into_iter().flatten().map(|kept| kept.plan));
         });
+        Ok(plan)
+    }
+}
+
+/// # Safety
+/// SPI must be connected.
+unsafe fn prepare(sql: &str, types: &mut [pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Error> {
+    let sql = CString::new(sql).map_err(|_| Error::internal("NUL in a statement"))?;
+    // SAFETY: SPI is connected; it copies text and types.
+    unsafe {
+        let plan = pg_sys::SPI_prepare_cursor(
+            sql.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
+        );
+        if plan.is_null() {
+            let code = pg_sys::SPI_result;
+            return Err(Error::internal(&format!("SPI_prepare_cursor returned {code}")));
+        }
         Ok(plan)
     }
 }
@@ -228,32 +302,50 @@ unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
 struct Sink {
     receiver: pg_sys::DestReceiver,
     rows: Rows,
+    keys: Option<Keys>,
     chars: usize,
-    max_rows: u64,
-    max_chars: usize,
+    bounds: Bounds,
+    /// Whether a full sink ends the execution.
     stop: bool,
 }
 
-fn receiver() -> pg_sys::DestReceiver {
-    pg_sys::DestReceiver {
-        receiveSlot: Some(receive),
-        rStartup: Some(startup),
-        rShutdown: Some(shutdown),
-        rDestroy: Some(shutdown),
-        mydest: pg_sys::CommandDest::DestNone,
+impl Sink {
+    fn new(bounds: Bounds, stop: bool) -> Sink {
+        let receiver = pg_sys::DestReceiver {
+            receiveSlot: Some(receive),
+            rStartup: Some(startup),
+            rShutdown: Some(shutdown),
+            rDestroy: Some(destroy),
+            mydest: pg_sys::CommandDest::DestNone,
+        };
+        let rows = Rows { text: String::with_capacity(2048), ..Rows::default() };
+        Sink { receiver, rows, keys: None, chars: 0, bounds, stop }
+    }
+}
+
+/// Called before the first row.
+#[pg_guard]
+unsafe extern "C-unwind" fn startup(
+    own: *mut pg_sys::DestReceiver,
+    _operation: i32,
+    columns: pg_sys::TupleDesc,
+) {
+    // SAFETY: `own` is the first field of a Sink that `execute` keeps alive; `columns` describes the rows to come.
+    unsafe { (*own.cast::<Sink>()).keys = Keys::of(columns) }
+}
+
+/// Called after the last row, while the statement's snapshot is still active.
+#[pg_guard]
+unsafe extern "C-unwind" fn shutdown(own: *mut pg_sys::DestReceiver) {
+    // SAFETY: as in `startup`.
+    let sink = unsafe { &mut *own.cast::<Sink>() };
+    if sink.rows.shown > 0 {
+        sink.rows.last = sink.keys.as_ref().map(Keys::texts);
     }
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn startup(
-    _own: *mut pg_sys::DestReceiver,
-    _operation: i32,
-    _columns: pg_sys::TupleDesc,
-) {
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn shutdown(_own: *mut pg_sys::DestReceiver) {}
+unsafe extern "C-unwind" fn destroy(_own: *mut pg_sys::DestReceiver) {}
 
 /// Takes one row; false ends the execution.
 #[pg_guard]
@@ -261,12 +353,12 @@ unsafe extern "C-unwind" fn receive(
     slot: *mut pg_sys::TupleTableSlot,
     own: *mut pg_sys::DestReceiver,
 ) -> bool {
-    // SAFETY: `own` is the first field of a Sink that `run` keeps alive for the whole execution; the slot holds one column
-    // of type json, whose text is valid in the database's encoding, which is UTF8.
+    // SAFETY: as in `startup`; the slot's first column is of type json, whose text is valid in the database's encoding, which
+    // is UTF8.
     unsafe {
         let sink = &mut *own.cast::<Sink>();
         sink.rows.total += 1;
-        if sink.rows.cut || sink.rows.shown >= sink.max_rows {
+        if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows {
             return !sink.stop;
         }
         if (*slot).tts_nvalid < 1 {
@@ -279,7 +371,7 @@ unsafe extern "C-unwind" fn receive(
         let bytes = pgrx::varlena::varlena_to_byte_slice(packed);
         let text = std::str::from_utf8_unchecked(bytes);
         let chars = text.chars().count() + 1;
-        if sink.chars + chars > sink.max_chars {
+        if sink.chars + chars > sink.bounds.max_chars {
             sink.rows.cut = true;
             return !sink.stop;
         }
@@ -289,6 +381,9 @@ unsafe extern "C-unwind" fn receive(
         }
         sink.rows.text.push_str(text);
         sink.rows.shown += 1;
+        if let Some(keys) = &mut sink.keys {
+            keys.remember(slot);
+        }
         true
     }
 }

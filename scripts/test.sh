@@ -3,14 +3,16 @@
 #   check        cargo fmt and clippy, extension included      rust     the crates that need no Postgres, and the listener
 #   regress-18   pg_regress on a Postgres (also -16, -15)      e2e      the client-side crate: real listener, real Postgres
 #   clients      tests/clients/run.sh: real MCP clients    docs     the reference against the code
+#   differential the same questions to PostgREST, and to SQL by hand on a real data set
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$ROOT/scripts/deps.sh"
 . "$ROOT/scripts/postgres.sh"
 . "$ROOT/scripts/extension.sh"
+. "$ROOT/tests/differential/environment.sh"
 cd "$ROOT"
-KNOWN="check rust docs regress-18 regress-16 regress-15 e2e clients"
+KNOWN="check rust docs regress-18 regress-16 regress-15 e2e differential clients"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -77,7 +79,15 @@ sums() { grep -E "$1" "$2" | sed -nE 's/^(.*[: ])?([0-9]+) passed, ([0-9]+) fail
 
 part_e2e() {
     server_environment
-    cargo_counted --package fluxbase_tests
+    cargo_counted --package fluxbase_tests --test e2e
+}
+
+# TESTS="operators:: made_up" runs some.
+part_differential() {
+    differential_environment
+    server_environment
+    # shellcheck disable=SC2086
+    cargo_counted --package fluxbase_tests --test differential -- ${TESTS:-}
 }
 
 part_clients() {
@@ -105,17 +115,17 @@ if [[ $1 == --one ]]; then
 fi
 
 # ---- all parts ----
-# our_processes: ids of running programs out of our trees (Postgres) or our target folder (the listener).
+# our_processes: ids of running programs out of our trees (Postgres), our target folder (the listener) or our downloads (PostgREST).
 our_processes() {
     local link exe
     for link in /proc/[0-9]*/exe; do
         exe=$(readlink "$link" 2>/dev/null) || continue
-        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase*) echo "${link//[^0-9]/}" ;; esac
+        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase* | "$CACHE"/differential/*) echo "${link//[^0-9]/}" ;; esac
     done | sort
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|docs|e2e|clients|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|docs|e2e|differential|clients|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)

@@ -35,7 +35,21 @@ pub struct Tool {
     /// What hosts are told about its effects.
     pub annotations: Annotations,
     /// Its body, run inside the guard.
-    pub run: fn(&Request<'_>) -> Result<ToolOutput, Error>,
+    pub run: fn(&Request<'_>) -> Result<Answer, Error>,
+}
+
+/// What a tool's body gives back.
+pub struct Answer {
+    /// What the caller is told.
+    pub output: ToolOutput,
+    /// Whether everything that the body wrote is undone all the same (a dry run).
+    pub undo: bool,
+}
+
+impl From<ToolOutput> for Answer {
+    fn from(output: ToolOutput) -> Answer {
+        Answer { output, undo: false }
+    }
 }
 
 impl Tool {
@@ -59,14 +73,17 @@ const ADDS: Annotations =
 const CHANGES: Annotations =
     Annotations { read_only: false, destructive: true, idempotent: true, open_world: false };
 
+const CHANGES_EACH_TIME: Annotations =
+    Annotations { read_only: false, destructive: true, idempotent: false, open_world: false };
+
 /// Every tool, in the order of `tools/list`.
 pub static TOOLS: &[Tool] = &[
     Tool {
         name: "query_table",
         title: "Query a table",
-        description: "Read rows of a table or view: filter, select columns, order, page. Row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"columns, e.g. id,name or short:long_name; default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | number | boolean | null}, ANDed; operators eq neq gt gte lt lte like ilike is isnot in nin cs cd ov","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc,id"},"limit":{"type":"integer","minimum":1,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0}},"required":["table"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"notes":{"type":"array","items":{"type":"string"}}},"required":["rows","count","has_more"]}"#,
+        description: "Read rows of a table or view: filter, related tables, aggregates, order, paging. Row-level security applies.",
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"e.g. id,short:long_name,doc->a->>b,price::text,author:people(name),tags!inner(name); with aggregates the rest are groups: city,n:count(),price.sum() (avg min max); default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | value}, ANDed; column may be doc->a->>b or relation.column; groups or/and: [filter,…], not: filter; ops eq neq gt gte lt lte like ilike match imatch is isnot in nin isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts(english), not.op, op(any), op(all)","additionalProperties":true},"embed":{"type":"object","description":"{relation of select: {filter, order, limit, offset}}","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc.nullslast,author(name),id; with aggregates names of outputs"},"limit":{"type":"integer","minimum":0,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0},"cursor":{"type":"string","description":"next_cursor of the page before; same table, filter, order"},"count":{"type":"string","enum":["exact","planned","estimated"],"description":"asks for total_count"},"max_chars":{"type":"integer","minimum":1,"description":"size of the answer"}},"required":["table"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"total_count":{"type":"integer"},"next_cursor":{"type":"string"},"truncated":{"type":"object","properties":{"why":{"type":"string"},"next":{"type":"object"}}},"notes":{"type":"array","items":{"type":"string"}}},"required":["rows","count","has_more"]}"#,
         scopes: &[Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
@@ -74,10 +91,10 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "insert_record",
-        title: "Insert a record",
-        description: "Insert one row into a table and return it. Row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"data":{"type":"object","description":"{column: value}; columns left out take their default","additionalProperties":true},"returning":{"type":"string","description":"columns of the answer, as in select; default *, none for no row"}},"required":["table","data"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","description":"the inserted row","additionalProperties":true}"#,
+        title: "Insert records",
+        description: "Insert one row, or many, into a table and return them; upsert with on_conflict. Row-level security applies.",
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"data":{"type":["object","array"],"description":"{column: value} or a list of those; columns left out take their default","additionalProperties":true,"items":{"type":"object"}},"returning":{"type":"string","description":"as select; default *, none for no row"},"on_conflict":{"type":"string","description":"unique columns for upsert; * is the primary key"},"resolution":{"type":"string","enum":["merge","ignore"],"default":"merge"},"expect":{"type":"integer","minimum":0,"description":"exactly so many rows, else nothing is changed"},"max_affected":{"type":"integer","minimum":0},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["table","data"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","description":"the inserted row; for a list or a dry run {inserted, records}","additionalProperties":true}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: ADDS,
@@ -87,8 +104,8 @@ pub static TOOLS: &[Tool] = &[
         name: "update_record",
         title: "Update records",
         description: "Change the rows of a table that match a filter. The filter is required; row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"data":{"type":"object","description":"{column: new value}","additionalProperties":true},"filter":{"type":"object","description":"which rows, as in query_table; not empty","additionalProperties":true},"returning":{"type":"string","description":"columns of the answer, as in select; default *, none for no rows"}},"required":["table","data","filter"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"updated":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"notes":{"type":"array","items":{"type":"string"}}},"required":["updated","records"]}"#,
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"data":{"type":"object","description":"{column: new value}","additionalProperties":true},"filter":{"type":"object","description":"which rows, as in query_table; not empty","additionalProperties":true},"returning":{"type":"string","description":"as select; default *, none for no rows"},"expect":{"type":"integer","minimum":0,"description":"exactly so many rows, else nothing is changed"},"max_affected":{"type":"integer","minimum":0},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["table","data","filter"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"updated":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"dry_run":{"type":"boolean"},"truncated":{"type":"object"}},"required":["updated","records"]}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES,
@@ -98,34 +115,45 @@ pub static TOOLS: &[Tool] = &[
         name: "delete_record",
         title: "Delete records",
         description: "Delete the rows of a table that match a filter. The filter is required; row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"filter":{"type":"object","description":"which rows, as in query_table; not empty","additionalProperties":true},"returning":{"type":"string","description":"columns of the answer, as in select; default *, none for no rows"}},"required":["table","filter"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"deleted":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"notes":{"type":"array","items":{"type":"string"}}},"required":["deleted","records"]}"#,
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"filter":{"type":"object","description":"which rows, as in query_table; not empty","additionalProperties":true},"returning":{"type":"string","description":"as select; default *, none for no rows"},"expect":{"type":"integer","minimum":0,"description":"exactly so many rows, else nothing is changed"},"max_affected":{"type":"integer","minimum":0},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["table","filter"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"deleted":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"dry_run":{"type":"boolean"},"truncated":{"type":"object"}},"required":["deleted","records"]}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES,
         run: tables::delete,
     },
     Tool {
+        name: "write_batch",
+        title: "Write several, all or none",
+        description: "Run several inserts, updates and deletes as one: all of them or none. Row-level security applies.",
+        input_schema: r#"{"type":"object","properties":{"operations":{"type":"array","minItems":1,"maxItems":100,"description":"in this order; each has op and the arguments of insert_record, update_record or delete_record","items":{"type":"object","properties":{"op":{"type":"string","enum":["insert","update","delete"]},"table":{"type":"string"}},"required":["op","table"],"additionalProperties":true}},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["operations"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"results":{"type":"array","description":"one for each operation, as its tool answers","items":{"type":"object"}},"dry_run":{"type":"boolean"}},"required":["results"]}"#,
+        scopes: &[Scope::WriteTables],
+        access: Access::Write,
+        annotations: CHANGES_EACH_TIME,
+        run: tables::batch,
+    },
+    Tool {
         name: "list_tables",
         title: "List tables",
         description: "List the tables and views that you may use, with their comments. Search by name or comment.",
-        input_schema: r#"{"type":"object","properties":{"search":{"type":"string","description":"part of a name or comment"},"schema":{"type":"string","description":"only this schema"},"limit":{"type":"integer","minimum":1,"default":100,"description":"at most 1000"}},"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"tables":{"type":"array","items":{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"comment":{"type":["string","null"]}},"required":["schema","name","kind"]}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"note":{"type":"string"}},"required":["tables","count","has_more"]}"#,
+        input_schema: r#"{"type":"object","properties":{"search":{"type":"string","description":"part of a name or comment"},"schema":{"type":"string","description":"only this schema"},"limit":{"type":"integer","minimum":1,"default":100,"description":"at most 1000"},"offset":{"type":"integer","minimum":0,"default":0,"description":"tables to skip"}},"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"tables":{"type":"array","items":{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"comment":{"type":"string"},"row_estimate":{"type":"integer"}},"required":["schema","name","kind"]}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"next":{"type":"object","properties":{"offset":{"type":"integer"}}},"note":{"type":"string"}},"required":["tables","count","has_more"]}"#,
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: schema::list,
+        run: |request| schema::list(request).map(Answer::from),
     },
     Tool {
         name: "describe_table",
         title: "Describe a table",
-        description: "Describe one table: columns, types, keys, relations, row-level security, and what you may do with it.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"}},"required":["table"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"columns":{"type":"array","items":{"type":"object"}}},"required":["schema","name","kind","columns"]}"#,
+        description: "Describe one table: columns, types, keys, checks, relations with what to write for them in select, sample filters, and what you may do with it.",
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"offset":{"type":"integer","minimum":0,"default":0,"description":"columns to skip; past the last column, relations"}},"required":["table"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"columns":{"type":"array","items":{"type":"object"}},"relations":{"type":"array","items":{"type":"object"}},"sample_filters":{"type":"array","items":{"type":"object"}},"left_out":{"type":"object"},"next":{"type":"object","properties":{"offset":{"type":"integer"}}}},"required":["schema","name","kind","columns","relations"]}"#,
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: schema::describe,
+        run: |request| schema::describe(request).map(Answer::from),
     },
 ];
 

@@ -1,49 +1,64 @@
 //! What there is: the list of tables and the description of one.
 //!
-//! The resources `fluxbase://schema/tables…` show the same content through the same functions. Invariant: only what the caller
-//! has a privilege on is shown, column by column.
+//! The resources `fluxbase://schema/tables…` show the same content through the same functions. Invariants: only what the caller
+//! has a privilege on is shown, column by column; an answer is inside `mcp.max_result_chars` whatever the tables are, says what
+//! it left out and how to go on, and shows at least one item more at each step.
 
-use std::collections::HashMap;
+mod describe;
+mod samples;
 
 use fluxbase_protocol::ToolOutput;
-use fluxbase_query::{Arguments, Outcome, QueryError, TableName};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use fluxbase_query::{Arguments, Outcome, QueryError};
 
 use super::object;
-use crate::catalog::{self, Described};
+use crate::catalog;
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::gucs;
 use crate::identity::Identity;
+
+pub use describe::describe_table;
 
 const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1000;
 
 /// `list_tables`.
 pub fn list(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
-    args.only(&["search", "schema", "limit"]).map_err(nothing_read)?;
+    args.only(&["search", "schema", "limit", "offset"]).map_err(nothing_read)?;
     let limit = args.int("limit").map_err(nothing_read)?.unwrap_or(DEFAULT_LIMIT);
     if limit < 1 {
         return Err(Error::refused("22023", format!("limit: {limit} is below 1. Nothing was read."), None));
     }
     let schema = args.str("schema").map_err(nothing_read)?;
     let search = args.str("search").map_err(nothing_read)?;
-    let text = list_tables(request.identity, schema.as_deref(), search.as_deref(), limit)?;
+    let offset = offset(&args)?;
+    let text = list_tables(request.identity, schema.as_deref(), search.as_deref(), limit, offset)?;
     Ok(object(text, Vec::new()))
 }
 
 /// `describe_table`.
 pub fn describe(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
-    args.only(&["table"]).map_err(nothing_read)?;
-    Ok(object(describe_table(request.identity, &args.table().map_err(nothing_read)?)?, Vec::new()))
+    args.only(&["table", "offset"]).map_err(nothing_read)?;
+    let name = args.table().map_err(nothing_read)?;
+    let offset = usize::try_from(offset(&args)?).unwrap_or(usize::MAX);
+    Ok(object(describe_table(request.identity, &name, offset)?, Vec::new()))
 }
 
-/// `{"tables": […], "count": n, "has_more": …}`.
+fn nothing_read(error: QueryError) -> QueryError {
+    error.with_outcome(Outcome::NothingRead)
+}
+
+fn offset(args: &Arguments) -> Result<i64, Error> {
+    let offset = args.int("offset").map_err(nothing_read)?.unwrap_or(0);
+    if offset < 0 {
+        return Err(Error::refused("22023", format!("offset: {offset} is below 0. Nothing was read."), None));
+    }
+    Ok(offset)
+}
+
+/// `{"tables": […], "count": n, "has_more": …}`, and where to go on when there are more.
 ///
 /// # Errors
 /// Internal errors of the catalog query.
@@ -52,18 +67,21 @@ pub fn list_tables(
     schema: Option<&str>,
     search: Option<&str>,
     limit: i64,
+    offset: i64,
 ) -> Result<String, Error> {
     let schema = schema.filter(|schema| !schema.is_empty());
     let asked = limit;
     let limit = limit.min(MAX_LIMIT);
     let found = match schema {
         Some(schema) if !catalog::open(identity, schema) => Vec::new(),
-        _ => catalog::list_tables(identity, schema, search, limit + 1)?,
+        _ => catalog::list_tables(identity, schema, search, limit + 1, offset)?,
     };
+    let most = gucs::max_result_chars().saturating_sub(ROOM_FOR_END);
     let mut text = String::from(r#"{"tables":["#);
-    let mut shown = 0;
+    let (mut shown, mut chars) = (0, 0);
     for line in found.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)) {
-        if text.len() + line.len() > gucs::max_result_chars() {
+        chars += line.chars().count() + 1;
+        if chars > most && shown > 0 {
             break;
         }
         if shown > 0 {
@@ -75,118 +93,19 @@ pub fn list_tables(
     let more = shown < found.len();
     text.push_str(&format!(r#"],"count":{shown},"has_more":{more}"#));
     if more {
-        let cut =
-            if asked > MAX_LIMIT { format!("limit {asked} was cut to {MAX_LIMIT}. ") } else { String::new() };
-        text.push_str(&format!(
-            r#","note":"{cut}There are more tables: narrow the list with search or schema.""#
-        ));
+        text.push_str(&format!(r#","next":{{"offset":{}}}"#, offset.saturating_add_unsigned(shown as u64)));
+        if chars > most {
+            let max = gucs::max_result_chars();
+            text.push_str(&format!(r#","note":"Cut at {max} characters; list_tables goes on with next.""#));
+        } else if asked > MAX_LIMIT {
+            text.push_str(&format!(
+                r#","note":"Limit {asked} was cut to {MAX_LIMIT}; list_tables goes on with next.""#
+            ));
+        }
     }
     text.push('}');
     Ok(text)
 }
 
-#[derive(Serialize)]
-struct TableShown<'a> {
-    schema: &'a str,
-    name: &'a str,
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<String>,
-    row_security: bool,
-    you_may: &'a [String],
-    columns: Vec<ColumnShown<'a>>,
-    #[serde(flatten)]
-    relations: RelationsShown<'a>,
-}
-
-#[derive(Serialize)]
-struct ColumnShown<'a> {
-    name: &'a str,
-    #[serde(rename = "type")]
-    type_shown: &'a str,
-    nullable: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    generated: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    identity: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    values: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<String>,
-    /// Present only when the caller may do less with the column than with the table.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    you_may: Option<Vec<&'static str>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RelationsShown<'a> {
-    #[serde(skip_serializing)]
-    comment: Option<String>,
-    #[serde(skip_serializing)]
-    comments: HashMap<String, String>,
-    #[serde(borrow)]
-    primary_key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    unique: &'a RawValue,
-    #[serde(borrow)]
-    foreign_keys: &'a RawValue,
-    #[serde(borrow)]
-    referenced_by: &'a RawValue,
-}
-
-/// One table as JSON.
-///
-/// # Errors
-/// When the caller may use no table of that name.
-pub fn describe_table(identity: &Identity, name: &TableName) -> Result<String, Error> {
-    let described = catalog::table(identity, name)?;
-    let relations = catalog::relations(identity, described.table.oid)?;
-    let mut relations: RelationsShown<'_> = serde_json::from_str(&relations)
-        .map_err(|error| Error::internal(&format!("catalog/relations.sql: {error}")))?;
-    let Described { table, about } = &*described;
-    let shown = TableShown {
-        schema: &table.schema,
-        name: &table.name,
-        kind: kind(table.kind),
-        comment: relations.comment.take(),
-        row_security: about.row_security,
-        you_may: &about.verbs,
-        columns: table
-            .columns
-            .iter()
-            .zip(&about.columns)
-            .map(|(column, about_column)| {
-                let may: Vec<&'static str> =
-                    [("select", column.select), ("insert", column.insert), ("update", column.update)]
-                        .into_iter()
-                        .filter_map(|(verb, allowed)| allowed.then_some(verb))
-                        .collect();
-                let less = about.verbs.iter().any(|verb| verb != "delete" && !may.contains(&verb.as_str()));
-                ColumnShown {
-                    name: &column.name,
-                    type_shown: &about_column.type_shown,
-                    nullable: !column.not_null,
-                    default: about_column.default.as_deref(),
-                    generated: column.generated,
-                    identity: about_column.identity,
-                    values: &column.enum_labels,
-                    comment: relations.comments.remove(&column.name),
-                    you_may: less.then_some(may),
-                }
-            })
-            .collect(),
-        relations,
-    };
-    serde_json::to_string(&shown).map_err(|error| Error::internal(&format!("describe_table: {error}")))
-}
-
-fn kind(relkind: char) -> &'static str {
-    match relkind {
-        'v' => "view",
-        'm' => "materialized view",
-        'f' => "foreign table",
-        _ => "table",
-    }
-}
+/// Characters kept free for what follows the tables.
+const ROOM_FOR_END: usize = 200;

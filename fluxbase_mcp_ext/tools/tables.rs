@@ -1,4 +1,4 @@
-//! Rows of tables: query, insert, update, delete.
+//! Rows of tables: query, insert, update, delete, and several writes as one.
 //!
 //! The bodies are alike: read the arguments, look the table up as the caller sees it, plan, run, wrap the rows. Invariants:
 //! nothing runs unless every argument was understood; a bound that cuts is told in the answer; a write that has been done is never
@@ -6,134 +6,382 @@
 
 use std::rc::Rc;
 
-use fluxbase_protocol::{Structured, ToolOutput};
-use fluxbase_query::{Arguments, Bounds, Outcome, Statement};
+use fluxbase_protocol::{Structured, ToolOutput, push_string};
+use fluxbase_query::{
+    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write,
+};
 
-use super::object;
-use crate::catalog::Described;
+use super::{Answer, object};
+use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::Access;
-use crate::statement::{self, Rows};
+use crate::identity::Identity;
+use crate::statement::{self, Bounds, Rows};
 use crate::{catalog, gucs};
 
 const DEFAULT_LIMIT: u64 = 100;
 
+/// The most operations of one batch.
+const MAX_OPERATIONS: usize = 100;
+
 /// `query_table`: an array of rows.
-pub fn query(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let (args, described) = arguments(request, Outcome::NothingRead)?;
-    let max_limit = gucs::max_rows();
-    let asked = args.raw("limit").is_some();
+pub fn query(request: &Request<'_>) -> Result<Answer, Error> {
+    let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
+    let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
+    let described = table(request.identity, &args, Outcome::NothingRead)?;
+    let max_rows = gucs::max_rows();
+    let (asked, pages) = (args.raw("limit").is_some(), args.raw("cursor").is_some());
     // One row more than asked for tells that there is more; nobody is told who asked for a number and reads only the rows.
-    let bounds =
-        Bounds { default_limit: DEFAULT_LIMIT.min(max_limit), max_limit, peek: request.structured || !asked };
-    let plan = fluxbase_query::select(&args, &described.table, &bounds)?;
-    let rows = statement::run(&plan, Access::Read, plan.limit, gucs::max_result_chars())?;
+    let bounds = fluxbase_query::Bounds {
+        default_limit: DEFAULT_LIMIT.min(max_rows),
+        max_limit: max_rows,
+        peek: request.structured || !asked || pages,
+    };
+    let reader = Reader::new(request.identity);
+    let mut plan = fluxbase_query::select(&args, &described.table, &reader, &bounds)?;
+    let max_chars = max_chars(&args, &mut plan.notes).map_err(nothing_read)?;
+    let rows = statement::run(&plan.statement, Access::Read, Bounds { max_rows: plan.limit, max_chars })?;
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",
-            format!(
-                "the first row alone is larger than {} characters, the bound of one answer",
-                gucs::max_result_chars()
-            ),
-            "Name fewer or smaller columns in select.".to_owned(),
+            format!("the first row alone is larger than {max_chars} characters, the bound of this answer"),
+            "Name fewer or smaller columns in select, or give embedded rows a limit.".to_owned(),
         ));
     }
+    let total = plan.count.as_ref().map(total).transpose()?;
+    Ok(read_output(request, plan, &rows, total, asked, pages, max_chars).into())
+}
+
+fn read_output(
+    request: &Request<'_>,
+    plan: Select,
+    rows: &Rows,
+    total: Option<u64>,
+    asked: bool,
+    pages: bool,
+    max_chars: usize,
+) -> ToolOutput {
     let more = rows.cut || rows.total > plan.limit;
-    let mut notes = plan.notes;
-    if rows.cut {
-        notes.push(format!(
-            "The answer was cut after {} rows because it reached {} characters. Go on with offset={}, or name fewer columns in select.",
-            rows.shown,
-            gucs::max_result_chars(),
-            plan.offset + rows.shown
-        ));
+    let cursor = match (&plan.keyset, &rows.last) {
+        (Some(keyset), Some(last)) if more => Some(keyset.cursor(last)),
+        _ => None,
+    };
+    let limited = plan.notes.iter().any(|note| note.starts_with("limit "));
+    let why = if rows.cut {
+        Some(format!("the rows reached {max_chars} characters"))
+    } else if more && limited {
+        Some(format!("{} rows are the most that one answer holds", plan.limit))
     } else if more && !asked {
+        Some(format!("{} rows are the default limit", plan.limit))
+    } else {
+        None
+    };
+    let next = match &cursor {
+        Some(cursor) => format!(r#""cursor":"{cursor}""#),
+        None => format!(r#""offset":{}"#, plan.offset + rows.shown),
+    };
+    let mut notes = plan.notes;
+    if let Some(why) = &why {
         notes.push(format!(
-            "There are more rows: this is the default limit of {}. Go on with offset={}, or give a limit of up to {max_limit}.",
-            plan.limit,
-            plan.offset + rows.shown
+            "truncated after {} rows: {why}. Go on with the same call and {next}.",
+            rows.shown
         ));
-    } else if more && !notes.is_empty() {
-        notes.push(format!("There are more rows: go on with offset={}.", plan.offset + rows.shown));
     }
+    notes.extend(open_list(&rows.text, plan.open_list));
     let mut text = String::with_capacity(rows.text.len() + 2);
     text.push('[');
     text.push_str(&rows.text);
     text.push(']');
     let structured = if request.structured {
-        let after = format!(r#","count":{},"has_more":{more}{}}}"#, rows.shown, notes_member(&notes));
+        let mut after = format!(r#","count":{},"has_more":{more}"#, rows.shown);
+        if let Some(total) = total {
+            after.push_str(&format!(r#","total_count":{total}"#));
+        }
+        if let Some(cursor) = &cursor {
+            after.push_str(&format!(r#","next_cursor":"{cursor}""#));
+        }
+        if let Some(why) = &why {
+            after.push_str(&format!(r#","truncated":{{"why":"{why}","next":{{{next}}}}}"#));
+        }
+        after.push_str(&notes_member(&notes));
+        after.push('}');
         Structured::Wrapped { before: r#"{"rows":"#.to_owned(), after }
     } else {
         Structured::None
     };
-    Ok(ToolOutput { text, structured, notes })
+    // What the structured form has as members.
+    if let Some(total) = total {
+        notes.push(format!("total_count: {total}"));
+    }
+    if let Some(cursor) = cursor.filter(|_| pages && why.is_none()) {
+        notes.push(format!("next_cursor: {cursor}"));
+    }
+    ToolOutput { text, structured, notes }
 }
 
-/// `insert_record`: the inserted row.
-pub fn insert(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let (args, described) = arguments(request, Outcome::NothingChanged)?;
-    let plan = fluxbase_query::insert(&args, &described.table)?;
-    let rows = write(&plan)?;
-    if rows.total == 0 {
-        return Err(Error::refused(
-            "P0002",
-            "no row was inserted: a trigger or rule of the table dropped it".to_owned(),
-            "Nothing was changed. Ask the table's owner what the trigger expects.".to_owned(),
-        ));
+/// The rows that the question finds without limit and offset.
+fn total(count: &Count) -> Result<u64, Error> {
+    let exact = |counting| {
+        let bounds = Bounds { max_rows: 1, max_chars: 100 };
+        let text = statement::run(counting, Access::Read, bounds)?.text;
+        text.parse().map_err(|_| Error::internal("a count that is no number"))
+    };
+    match count {
+        Count::Exact(counting) => exact(counting),
+        Count::Planned(planned) => statement::estimated_rows(planned),
+        Count::Estimated { bounded, threshold, planned } => match exact(bounded)? {
+            few if few <= *threshold => Ok(few),
+            many => Ok(statement::estimated_rows(planned)?.max(many)),
+        },
     }
-    let mut notes = plan.notes;
-    if !plan.returns {
-        return Ok(object(r#"{"inserted":1}"#.to_owned(), notes));
+}
+
+/// What to say when a list within the rows has the most elements that it has without a limit of its own.
+fn open_list(rows: &str, most: u64) -> Option<String> {
+    (most > 0 && has_list_of(rows, most)).then(|| {
+        format!(
+            "An embedded list has {most} rows, the most without a limit of its own; there may be more: query_table takes limit and \
+             offset in embed."
+        )
+    })
+}
+
+/// Whether some list of objects within the rows has `length` elements.
+fn has_list_of(rows: &str, length: u64) -> bool {
+    if (rows.len() as u64) < 2 * length {
+        return false;
     }
-    if rows.cut {
-        notes.push("The row was inserted; it is larger than one answer may be and is not shown.".to_owned());
-        return Ok(object(format!(r#"{{"inserted":1{}}}"#, notes_member(&notes)), notes));
+    // For each open bracket the number of objects in it, if it is a list.
+    let mut open: Vec<Option<u64>> = Vec::new();
+    let mut bytes = rows.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some(inner) = bytes.next() {
+                    match inner {
+                        b'\\' => _ = bytes.next(),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'[' => open.push(Some(0)),
+            b'{' => {
+                if let Some(Some(objects)) = open.last_mut() {
+                    *objects += 1;
+                    if *objects >= length {
+                        return true;
+                    }
+                }
+                open.push(None);
+            }
+            b']' | b'}' => _ = open.pop(),
+            _ => {}
+        }
     }
-    Ok(object(rows.text, notes))
+    false
+}
+
+/// `insert_record`: the inserted row, or how many and which.
+pub fn insert(request: &Request<'_>) -> Result<Answer, Error> {
+    write(request, Verb::Insert)
 }
 
 /// `update_record`: how many rows were changed, and the rows.
-pub fn update(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let (args, described) = arguments(request, Outcome::NothingChanged)?;
-    let plan = fluxbase_query::update(&args, &described.table)?;
-    let rows = write(&plan)?;
-    Ok(touched("updated", rows, plan))
+pub fn update(request: &Request<'_>) -> Result<Answer, Error> {
+    write(request, Verb::Update)
 }
 
 /// `delete_record`: how many rows were deleted, and the rows.
-pub fn delete(request: &Request<'_>) -> Result<ToolOutput, Error> {
-    let (args, described) = arguments(request, Outcome::NothingChanged)?;
-    let plan = fluxbase_query::delete(&args, &described.table)?;
-    let rows = write(&plan)?;
-    Ok(touched("deleted", rows, plan))
+pub fn delete(request: &Request<'_>) -> Result<Answer, Error> {
+    write(request, Verb::Delete)
 }
 
-/// The arguments, and the table that they name.
-fn arguments(request: &Request<'_>, outcome: Outcome) -> Result<(Arguments, Rc<Described>), Error> {
-    let args = Arguments::parse(request.arguments).map_err(|error| error.with_outcome(outcome))?;
-    let name = args.table().map_err(|error| error.with_outcome(outcome))?;
-    let described = catalog::table(request.identity, &name)?;
-    Ok((args, described))
+fn write(request: &Request<'_>, verb: Verb) -> Result<Answer, Error> {
+    let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
+    let args = Arguments::parse(request.arguments).map_err(nothing_changed)?;
+    let mut notes = Vec::new();
+    let max_chars = max_chars(&args, &mut notes).map_err(nothing_changed)?;
+    let done = perform(request.identity, verb, &args, max_chars)?;
+    let undo = done.plan.dry_run;
+    let text = done.text(max_chars, &mut notes);
+    if undo {
+        notes.push("This was a dry run: nothing was changed.".to_owned());
+    }
+    Ok(Answer { output: object(text, notes), undo })
 }
 
-fn write(plan: &Statement) -> Result<Rows, Error> {
-    statement::run(plan, Access::Write, gucs::max_rows(), gucs::max_result_chars())
-}
-
-fn touched(verb: &str, rows: Rows, plan: Statement) -> ToolOutput {
-    let mut notes = plan.notes;
-    if plan.returns && rows.shown < rows.total {
-        notes.push(format!(
-            "All {} rows were {verb}; {} of them are shown, because an answer is bounded to {} rows and {} characters.",
-            rows.total,
-            rows.shown,
-            gucs::max_rows(),
-            gucs::max_result_chars()
+/// `write_batch`: several writes, all or none.
+pub fn batch(request: &Request<'_>) -> Result<Answer, Error> {
+    let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
+    let args = Arguments::parse(request.arguments).map_err(nothing_changed)?;
+    args.only(&BATCH_ARGUMENTS).map_err(nothing_changed)?;
+    let undo = args.bool("dry_run").map_err(nothing_changed)?.unwrap_or(false);
+    let mut notes = Vec::new();
+    let mut left = max_chars(&args, &mut notes).map_err(nothing_changed)?;
+    let operations = args.objects("operations").map_err(nothing_changed)?.unwrap_or_default();
+    if operations.is_empty() || operations.len() > MAX_OPERATIONS {
+        return Err(Error::refused(
+            "22023",
+            format!("operations: must be a list of 1 to {MAX_OPERATIONS} operations. Nothing was changed."),
+            r#"Write {"operations":[{"op":"insert","table":"t","data":{…}},{"op":"delete","table":"t","filter":{…}}]}."#.to_owned(),
         ));
     }
-    let text = format!(r#"{{"{verb}":{},"records":[{}]{}}}"#, rows.total, rows.text, notes_member(&notes));
-    object(text, notes)
+    let mut text = String::from(r#"{"results":["#);
+    for (n, operation) in operations.into_iter().enumerate() {
+        let at = format!("operations[{n}]");
+        statement::set_operation(Some(&at));
+        let result =
+            operate(request.identity, operation, left, &mut notes).map_err(|error| error.within(&at))?;
+        if n > 0 {
+            text.push(',');
+        }
+        text.push_str(&result);
+        left = left.saturating_sub(result.chars().count());
+    }
+    statement::set_operation(None);
+    text.push(']');
+    if undo {
+        text.push_str(r#","dry_run":true"#);
+        notes.push("This was a dry run: nothing was changed.".to_owned());
+    }
+    text.push('}');
+    Ok(Answer { output: object(text, notes), undo })
+}
+
+fn operate(
+    identity: &Identity,
+    operation: Arguments,
+    max_chars: usize,
+    notes: &mut Vec<String>,
+) -> Result<String, Error> {
+    let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
+    for once in ["dry_run", "max_chars"] {
+        if operation.raw(once).is_some() {
+            return Err(Error::refused(
+                "22023",
+                format!("{once}: stands once, beside operations. Nothing was changed."),
+                None,
+            ));
+        }
+    }
+    let Some(name) = operation.str("op").map_err(nothing_changed)? else {
+        return Err(Error::refused(
+            "22023",
+            "op: is missing. Nothing was changed.",
+            "Write insert, update or delete.".to_owned(),
+        ));
+    };
+    let verb = Verb::parse(&name).map_err(nothing_changed)?;
+    Ok(perform(identity, verb, &operation.without("op"), max_chars)?.text(max_chars, notes))
+}
+
+/// A write that was done.
+struct Done {
+    verb: Verb,
+    plan: Write,
+    touched: u64,
+    rows: Rows,
+}
+
+/// Plans, runs, and checks what the call wanted to be true of the result.
+fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) -> Result<Done, Error> {
+    let described = table(identity, args, Outcome::NothingChanged)?;
+    let reader = Reader::new(identity);
+    let plan = verb.plan(args, &described.table, &reader)?;
+    let max_rows = gucs::max_rows() + u64::from(plan.counted);
+    let mut rows = statement::run(&plan.statement, Access::Write, Bounds { max_rows, max_chars })?;
+    let mut touched = rows.total;
+    if plan.counted {
+        // The first row is the number.
+        let (number, records) = rows.text.split_once(',').unwrap_or((&rows.text, ""));
+        touched = number.parse().map_err(|_| Error::internal("a count that is no number"))?;
+        (rows.text, rows.shown, rows.total) = (records.to_owned(), rows.shown - 1, rows.total - 1);
+    }
+    let wrong = match (plan.expect, plan.max_affected) {
+        (Some(expect), _) if touched != expect => {
+            Some(format!("expect: {expect} rows were to be {}, it would be {touched}", verb.past()))
+        }
+        (_, Some(most)) if touched > most => Some(format!(
+            "max_affected: at most {most} rows were to be {}, it would be {touched}",
+            verb.past()
+        )),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        return Err(Error::refused(
+            "21000",
+            format!("{wrong}. Nothing was changed."),
+            "Look at the rows with query_table and the same filter.".to_owned(),
+        ));
+    }
+    if verb == Verb::Insert && touched == 0 && !plan.ignores {
+        return Err(Error::refused(
+            "P0002",
+            "no row was inserted: a trigger or rule of the table dropped it",
+            "Nothing was changed. Ask the table's owner what the trigger expects.".to_owned(),
+        ));
+    }
+    Ok(Done { verb, plan, touched, rows })
+}
+
+impl Done {
+    /// The answer as a JSON object.
+    fn text(&self, max_chars: usize, notes: &mut Vec<String>) -> String {
+        let (past, touched, rows) = (self.verb.past(), self.touched, &self.rows);
+        let dry_run = if self.plan.dry_run { r#","dry_run":true"# } else { "" };
+        let single = self.verb == Verb::Insert && self.plan.single && !self.plan.dry_run;
+        if single && touched == 1 && rows.shown == 1 && rows.total == 1 {
+            return rows.text.clone();
+        }
+        if single && !self.plan.statement.returns {
+            return format!(r#"{{"inserted":{touched}}}"#);
+        }
+        if single && touched == 1 && rows.shown == 0 && rows.cut {
+            notes.push(
+                "The row was inserted; it is larger than one answer may be and is not shown.".to_owned(),
+            );
+            return r#"{"inserted":1}"#.to_owned();
+        }
+        let mut text = format!(r#"{{"{past}":{touched},"records":[{}]{dry_run}"#, rows.text);
+        notes.extend(open_list(&rows.text, self.plan.open_list));
+        if self.plan.statement.returns && rows.shown < rows.total {
+            let why = format!(
+                "All {touched} rows were {past}; {} records are shown, because an answer is bounded to {} rows and {max_chars} characters.",
+                rows.shown,
+                gucs::max_rows()
+            );
+            text.push_str(r#","truncated":{"why":"#);
+            push_string(&mut text, &why);
+            text.push('}');
+            notes.push(why);
+        }
+        text.push('}');
+        text
+    }
+}
+
+/// The table that the arguments name, as the caller sees it.
+fn table(identity: &Identity, args: &Arguments, outcome: Outcome) -> Result<Rc<Described>, Error> {
+    let name: TableName = args.table().map_err(|error| error.with_outcome(outcome))?;
+    catalog::table(identity, &name)
+}
+
+/// The bound of the answer in characters: the argument within the setting.
+fn max_chars(args: &Arguments, notes: &mut Vec<String>) -> Result<usize, QueryError> {
+    let most = gucs::max_result_chars();
+    match args.int("max_chars")? {
+        None => Ok(most),
+        Some(asked) if asked < 1 => Err(args.unfit("max_chars", "must be 1 or more")),
+        Some(asked) => match usize::try_from(asked) {
+            Ok(asked) if asked <= most => Ok(asked),
+            _ => {
+                notes.push(format!("max_chars {asked} was cut to {most}, the most that one answer holds."));
+                Ok(most)
+            }
+        },
+    }
 }
 
 /// `,"notes":[…]`, or nothing when there are none.
@@ -146,7 +394,7 @@ fn notes_member(notes: &[String]) -> String {
         if n > 0 {
             member.push(',');
         }
-        fluxbase_protocol::push_string(&mut member, note);
+        push_string(&mut member, note);
     }
     member.push(']');
     member

@@ -104,7 +104,7 @@ def settings_of_code():
         if inner:
             shown = inner[1] or "empty"
         else:
-            shown = {"None": "empty", "true": "on", "false": "off"}.get(value, value.replace("_", ""))
+            shown = {"None": "empty", "true": "on", "false": "off"}.get(value, value.replace("_", "").removesuffix(".0"))
         defaults[name] = shown
     who = {"Suset": "superuser", "Postmaster": "server start"}
     found = {}
@@ -216,7 +216,7 @@ def tools_of_code():
         schema = json.loads(schema)
         found[name] = {
             argument: (
-                about["type"],
+                about["type"] if isinstance(about["type"], str) else " or ".join(about["type"]),
                 "yes" if argument in schema.get("required", []) else "no",
                 str(about["default"]) if "default" in about else None,
             )

@@ -29,7 +29,12 @@ impl Arguments {
             return Err(QueryError::argument("arguments: must be an object.")
                 .with_hint("Write {\"table\":\"users\"}, each argument by its name."));
         }
-        let members = json::parse_members(text, "arguments")?;
+        Arguments::parse_at(text, "arguments")
+    }
+
+    /// Reads the text of an object that stands at `at`.
+    pub(crate) fn parse_at(text: &str, at: &str) -> Result<Arguments, QueryError> {
+        let members = json::parse_members(text, at)?;
         Ok(Arguments { members: members.into_iter().map(|(key, value)| (key, value.to_owned())).collect() })
     }
 
@@ -37,6 +42,11 @@ impl Arguments {
     ///
     /// The statement functions of this crate call it themselves.
     pub fn only(&self, known: &[&str]) -> Result<(), QueryError> {
+        self.only_at("", known)
+    }
+
+    /// [`Arguments::only`] for an object that stands at `at`.
+    pub(crate) fn only_at(&self, at: &str, known: &[&str]) -> Result<(), QueryError> {
         match self.members.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => {
@@ -48,7 +58,7 @@ impl Arguments {
                     [] => "This tool takes no arguments.".to_owned(),
                     _ => format!("Arguments: {}.", known.join(", ")),
                 });
-                Err(QueryError::argument(format!("{}: there is no such argument.", place("", name)))
+                Err(QueryError::argument(format!("{}: there is no such argument.", place(at, name)))
                     .with_hint(hint))
             }
         }
@@ -101,6 +111,34 @@ impl Arguments {
             Json::Bool(value) => Ok(Some(value)),
             other => Err(wrong_type(name, "true or false", &other)),
         }
+    }
+
+    /// An argument that is a list of objects, each as arguments of its own; `None` when absent.
+    pub fn objects(&self, name: &str) -> Result<Option<Vec<Arguments>>, QueryError> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let Json::Array(list) = Json::read(raw, name)? else {
+            return Err(wrong_type(name, "a list of objects", &Json::read(raw, name)?));
+        };
+        json::elements(list, name)?
+            .into_iter()
+            .enumerate()
+            .map(|(index, raw)| match Json::read(raw, name)? {
+                Json::Object(object) => Arguments::parse_at(object.get(), &format!("{name}[{index}]")),
+                other => Err(wrong_type(&format!("{name}[{index}]"), "an object", &other)),
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// The error for an argument that has the right type and is still wrong: 22023.
+    pub fn unfit(&self, name: &str, why: &str) -> QueryError {
+        QueryError::argument(format!("{name}: {why}."))
+    }
+
+    /// The same without one of them.
+    pub fn without(mut self, name: &str) -> Arguments {
+        self.members.retain(|(key, _)| key != name);
+        self
     }
 
     /// An argument that is text, or a list of texts; `None` when absent.

@@ -85,6 +85,18 @@ pub enum QueryError {
     /// A column that Postgres always computes. SQLSTATE 428C9.
     #[error("{0}")]
     Generated(Fault),
+    /// No relation of that name, or none that this caller may use. SQLSTATE 42P01.
+    #[error("{0}")]
+    UnknownRelation(Fault),
+    /// Several relations fit. SQLSTATE 42P09.
+    #[error("{0}")]
+    AmbiguousRelation(Fault),
+    /// A mixture of groups and rows that cannot be asked for. SQLSTATE 42803.
+    #[error("{0}")]
+    Grouping(Fault),
+    /// The catalog could not be read: a defect, whose text is not for the caller. SQLSTATE XX000.
+    #[error("{0}")]
+    Catalog(Fault),
 }
 
 impl QueryError {
@@ -100,7 +112,11 @@ impl QueryError {
             | QueryError::Type(fault)
             | QueryError::Character(fault)
             | QueryError::Privilege(fault)
-            | QueryError::Generated(fault) => fault,
+            | QueryError::Generated(fault)
+            | QueryError::UnknownRelation(fault)
+            | QueryError::AmbiguousRelation(fault)
+            | QueryError::Grouping(fault)
+            | QueryError::Catalog(fault) => fault,
         }
     }
 
@@ -116,7 +132,11 @@ impl QueryError {
             | QueryError::Type(fault)
             | QueryError::Character(fault)
             | QueryError::Privilege(fault)
-            | QueryError::Generated(fault) => fault,
+            | QueryError::Generated(fault)
+            | QueryError::UnknownRelation(fault)
+            | QueryError::AmbiguousRelation(fault)
+            | QueryError::Grouping(fault)
+            | QueryError::Catalog(fault) => fault,
         }
     }
 
@@ -151,6 +171,10 @@ impl QueryError {
             QueryError::Character(_) => "22021",
             QueryError::Privilege(_) => "42501",
             QueryError::Generated(_) => "428C9",
+            QueryError::UnknownRelation(_) => "42P01",
+            QueryError::AmbiguousRelation(_) => "42P09",
+            QueryError::Grouping(_) => "42803",
+            QueryError::Catalog(_) => "XX000",
         }
     }
 
@@ -164,6 +188,13 @@ impl QueryError {
     /// Adds what to write instead.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.fault_mut().hint = Some(hint.into());
+        self
+    }
+
+    /// Puts `at.` before the place that the message begins with.
+    pub fn within(mut self, at: &str) -> Self {
+        let fault = self.fault_mut();
+        fault.message = format!("{at}.{}", fault.message);
         self
     }
 

@@ -1,45 +1,85 @@
-//! The argument `filter` to a typed predicate, and the predicate to SQL.
+//! What must be true of a row, as a typed predicate, and how it becomes SQL.
 //!
 //! ```text
-//! filter     = { column: condition, … }                 all of them hold
-//! condition  = "op.value" | { op: value, … } | number | boolean | null
-//! op         = eq neq gt gte lt lte like ilike is isnot in nin cs cd ov
-//! is, isnot  : null, and on a boolean column true, false, unknown
-//! in, nin    : a list in the object form; in the string form in.(1,2,"a, b"), with \ before " and \ inside quotes
+//! filter    = { key: condition, … }                                all of them hold
+//! key       = field | relation.field | relation | and | or | not   an exact column name wins; "and" in quotes is a column
+//! and, or   = [ filter, … ] or one filter, whose entries are the parts
+//! not       = filter or [ filter, … ]                              NOT (all of it)
 //! ```
 //!
-//! - The operator ends at the first dot; the value is the rest, dots included, and nothing in it is special.
-//! - In the string form the value is text for the type's input function; in the object form it is JSON ([`crate::value`]).
-//! - Blanks around an item of `in.( … )` do not belong to it (PostgREST keeps them); quote an item to keep them.
-//! - `%` and `_` are the wildcards of like and ilike; `*` is an ordinary character.
-//! - The keys `and`, `or`, `not` are reserved for groups. A column of that name is written in double quotes inside the key.
-//! - SQL's NULL: neq and nin do not find rows where the column is NULL.
+//! - `relation.field` asks that some related row fulfils the condition; all keys of one relation in one object ask it of the
+//!   same row. `relation` itself takes null (no related row) and isnot.null (some).
+//! - SQL's NULL: neq, nin and not.… do not find rows where the field is NULL.
 //!
-//! This module does NOT decide whether a filter is required; the statement does.
+//! [`crate::condition`] reads the conditions. This module does NOT decide whether a filter is required; the statement does.
 
 use serde_json::value::RawValue;
 
-use crate::error::{QueryError, excerpt, place, show};
+use crate::catalog::Catalog;
+use crate::condition;
+use crate::error::{QueryError, place, show};
+use crate::field::{Field, has_path};
 use crate::json::{Json, elements, members};
-use crate::names::{push_ident, unquote};
-use crate::operator::{self, Operator};
-use crate::statement::Builder;
+use crate::names::{split_items, unquote};
+use crate::operator::{Operator, Quantifier};
+use crate::relation::{self, Way};
+use crate::selection::Embed;
+use crate::statement::{Alias, Builder};
 use crate::table::{Column, Table, oid};
-use crate::value::{list_literal, operand, operand_text};
+use crate::value::list_literal;
 
-/// What must be true of a row. Columns are resolved, values are text for an input function.
+/// What must be true of a row. Fields are resolved, values are text for an input function.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Predicate<'t> {
     /// Every one of them; true when empty.
     All(Vec<Predicate<'t>>),
-    /// column operator value.
-    Compare { column: &'t Column, operator: Operator, value: String },
-    /// The column's text is like a pattern.
-    Like { column: &'t Column, operator: Operator, pattern: String },
-    /// The column is one (`In`) or none (`Nin`) of the values.
-    Among { column: &'t Column, operator: Operator, values: Vec<String> },
+    /// At least one of them; false when empty.
+    Any(Vec<Predicate<'t>>),
+    Not(Box<Predicate<'t>>),
+    /// field operator value.
+    Compare {
+        field: Field<'t>,
+        operator: Operator,
+        value: String,
+    },
+    /// The field's text fits a pattern.
+    Pattern {
+        field: Field<'t>,
+        operator: Operator,
+        pattern: String,
+    },
+    /// field operator ANY or ALL (values). Patterns compare the field's text.
+    Quantified {
+        field: Field<'t>,
+        operator: Operator,
+        quantifier: Quantifier,
+        values: Vec<String>,
+    },
+    /// The field is one (`In`) or none (`Nin`) of the values.
+    Among {
+        field: Field<'t>,
+        operator: Operator,
+        values: Vec<String>,
+    },
     /// IS or IS NOT.
-    Is { column: &'t Column, negated: bool, state: State },
+    Is {
+        field: Field<'t>,
+        negated: bool,
+        state: State,
+    },
+    /// field @@ query.
+    Search {
+        field: Field<'t>,
+        operator: Operator,
+        configuration: Option<String>,
+        query: String,
+    },
+    /// A related row exists of which the predicate is true.
+    Related {
+        name: String,
+        way: Way<'t>,
+        inner: Box<Predicate<'t>>,
+    },
 }
 
 /// What `is` can ask for.
@@ -51,90 +91,154 @@ pub(crate) enum State {
     Unknown,
 }
 
+/// Groups and relations that may stand in one another, and conditions in one filter.
+const MAX_DEPTH: usize = 16;
+const MAX_CONDITIONS: usize = 1000;
+
+/// What names in a filter may mean.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'s, 't> {
+    pub(crate) table: &'t Table,
+    pub(crate) catalog: &'t dyn Catalog,
+    /// Relations that `select` has given a name.
+    pub(crate) embeds: &'s [Embed<'t>],
+}
+
+impl<'s, 't> Scope<'s, 't> {
+    /// The relation of that name: one of `select`, else one of the table. `None` when there is none.
+    pub(crate) fn relation(
+        &self,
+        name: &str,
+        at: &str,
+    ) -> Result<Option<(Way<'t>, &'s [Embed<'t>])>, QueryError> {
+        if let Some(embed) = self.embeds.iter().find(|embed| embed.name == name) {
+            return Ok(Some((embed.way, &embed.selection.embeds)));
+        }
+        let way = Way::find(self.catalog, self.table, name, None, at)?;
+        Ok(way.map(|way| (way, [].as_slice())))
+    }
+}
+
 impl<'t> Predicate<'t> {
-    /// Reads a filter object. An empty one is true of every row.
-    pub(crate) fn parse(raw: &RawValue, table: &'t Table) -> Result<Predicate<'t>, QueryError> {
-        let json = Json::read(raw, "filter")?;
+    /// Reads a filter object. An empty one is true of every row. `at` is the argument's place.
+    pub(crate) fn parse(raw: &RawValue, scope: Scope<'_, 't>, at: &str) -> Result<Predicate<'t>, QueryError> {
+        let json = Json::read(raw, at)?;
         let Json::Object(object) = json else {
-            return Err(QueryError::argument(format!("filter: must be an object, not {}.", json.kind()))
+            return Err(QueryError::argument(format!("{at}: must be an object, not {}.", json.kind()))
                 .with_hint(
                     "Write {\"filter\":{\"id\":\"eq.5\"}}, an object of columns with their conditions.",
                 ));
         };
-        let entries = members(object, "filter")?;
-        let mut all = Vec::with_capacity(entries.len());
-        for (key, raw) in &entries {
-            let column = resolve(table, key)?;
-            Reader { column, at: place("filter", &column.name) }.condition(raw, &mut all)?;
-        }
-        Ok(Predicate::All(all))
+        let mut reader = Reader { left: MAX_CONDITIONS };
+        let entries = members(object, at)?;
+        let entries = entries.iter().map(|(key, raw)| (key.as_str(), *raw)).collect();
+        Ok(Predicate::All(reader.entries(entries, scope, at, 0)?))
     }
 
-    /// True of every row, whatever is in it.
-    pub(crate) fn is_always_true(&self) -> bool {
+    /// Whether it is `truth` for every row, whatever is in it.
+    pub(crate) fn is_always(&self, truth: bool) -> bool {
         match self {
-            Predicate::All(all) => all.iter().all(Predicate::is_always_true),
-            Predicate::Among { operator: Operator::Nin, values, .. } => values.is_empty(),
+            Predicate::All(all) if truth => all.iter().all(|part| part.is_always(true)),
+            Predicate::All(all) => all.iter().any(|part| part.is_always(false)),
+            Predicate::Any(any) if truth => any.iter().any(|part| part.is_always(true)),
+            Predicate::Any(any) => any.iter().all(|part| part.is_always(false)),
+            Predicate::Not(part) => part.is_always(!truth),
+            Predicate::Among { operator, values, .. } => {
+                values.is_empty() && (*operator == Operator::Nin) == truth
+            }
+            Predicate::Quantified { quantifier, values, .. } => {
+                values.is_empty() && (*quantifier == Quantifier::All) == truth
+            }
+            // Whether a related row exists at all hangs on the data.
+            Predicate::Related { inner, .. } => !truth && inner.is_always(false),
             _ => false,
         }
     }
 
     /// Appends the predicate, an expression that AND may join.
-    pub(crate) fn write(self, builder: &mut Builder) {
+    pub(crate) fn write(&self, builder: &mut Builder, alias: Alias) {
         match self {
             Predicate::All(all) if all.is_empty() => builder.sql.push_str("true"),
-            Predicate::All(all) => {
-                for (index, predicate) in all.into_iter().enumerate() {
-                    if index > 0 {
-                        builder.sql.push_str(" AND ");
-                    }
-                    predicate.write(builder);
-                }
-            }
-            Predicate::Compare { column, operator, value } => {
-                push_column(&mut builder.sql, column);
-                builder.sql.push(' ');
-                operator.write(&mut builder.sql, column);
-                builder.sql.push(' ');
-                builder.bind(column.comparison_oid(), value, || place("filter", &column.name));
-            }
-            Predicate::Like { column, operator, pattern } => {
-                push_column(&mut builder.sql, column);
-                if column.category == 'S' {
-                    builder.sql.push(' ');
-                    operator.write(&mut builder.sql, column);
-                } else {
-                    builder.sql.push_str("::pg_catalog.text ");
-                    operator.write(&mut builder.sql, &Column::default());
-                }
-                builder.sql.push(' ');
-                builder.bind(oid::TEXT, pattern, || place("filter", &column.name));
-            }
-            Predicate::Among { operator, values, .. } if values.is_empty() => {
-                builder.sql.push_str(if operator == Operator::In { "false" } else { "true" });
-            }
-            Predicate::Among { column, operator, values } => {
-                push_column(&mut builder.sql, column);
-                builder.sql.push(' ');
-                operator.write(&mut builder.sql, column);
-                builder.sql.push_str(if operator == Operator::In { " ANY (" } else { " ALL (" });
-                builder.bind(column.comparison_array_oid(), list_literal(column, &values), || {
-                    place("filter", &column.name)
-                });
+            Predicate::All(all) => write_joined(builder, alias, all, " AND "),
+            Predicate::Any(any) if any.is_empty() => builder.sql.push_str("false"),
+            Predicate::Any(any) => {
+                builder.sql.push('(');
+                write_joined(builder, alias, any, " OR ");
                 builder.sql.push(')');
             }
-            Predicate::Is { column, negated, state: State::Null } if column.is_composite => {
+            Predicate::Not(part) => {
+                builder.sql.push_str("NOT (");
+                part.write(builder, alias);
+                builder.sql.push(')');
+            }
+            Predicate::Compare { field, operator: Operator::IsDistinct, value } => {
+                // IS DISTINCT FROM looks for an operator named = along the search path. The value is never null.
+                builder.sql.push('(');
+                field.write(builder, alias);
+                builder.sql.push(' ');
+                Operator::Eq.write(&mut builder.sql, field.facts());
+                builder.sql.push(' ');
+                bind(builder, field, field.facts().comparison_oid(), value.clone());
+                builder.sql.push_str(") IS NOT TRUE");
+            }
+            Predicate::Compare { field, operator, value } => {
+                field.write(builder, alias);
+                builder.sql.push(' ');
+                operator.write(&mut builder.sql, field.facts());
+                builder.sql.push(' ');
+                bind(builder, field, field.facts().comparison_oid(), value.clone());
+            }
+            Predicate::Pattern { field, operator, pattern } => {
+                write_text(builder, alias, field, *operator);
+                bind(builder, field, oid::TEXT, pattern.clone());
+            }
+            Predicate::Quantified { values, quantifier, .. } if values.is_empty() => {
+                builder.sql.push_str(if *quantifier == Quantifier::Any { "false" } else { "true" });
+            }
+            Predicate::Quantified { field, operator, quantifier, values } => {
+                let (array, literal) = if operator.is_pattern() {
+                    write_text(builder, alias, field, *operator);
+                    (oid::TEXT_ARRAY, list_literal(&Column::of_text(""), values))
+                } else {
+                    field.write(builder, alias);
+                    builder.sql.push(' ');
+                    operator.write(&mut builder.sql, field.facts());
+                    builder.sql.push(' ');
+                    (field.facts().comparison_array_oid(), list_literal(field.facts(), values))
+                };
+                builder.sql.push_str(quantifier.sql());
+                builder.sql.push_str(" (");
+                bind(builder, field, array, literal);
+                builder.sql.push(')');
+            }
+            Predicate::Among { operator, values, .. } if values.is_empty() => {
+                builder.sql.push_str(if *operator == Operator::In { "false" } else { "true" });
+            }
+            Predicate::Among { field, operator, values } => {
+                field.write(builder, alias);
+                builder.sql.push(' ');
+                operator.write(&mut builder.sql, field.facts());
+                builder.sql.push_str(if *operator == Operator::In { " ANY (" } else { " ALL (" });
+                bind(
+                    builder,
+                    field,
+                    field.facts().comparison_array_oid(),
+                    list_literal(field.facts(), values),
+                );
+                builder.sql.push(')');
+            }
+            Predicate::Is { field, negated, state: State::Null } if field.facts().is_composite => {
                 // IS NULL asks whether every field is null, and IS NOT NULL whether none is.
-                push_column(&mut builder.sql, column);
-                builder.sql.push_str(if negated {
+                field.write(builder, alias);
+                builder.sql.push_str(if *negated {
                     " IS DISTINCT FROM NULL"
                 } else {
                     " IS NOT DISTINCT FROM NULL"
                 });
             }
-            Predicate::Is { column, negated, state } => {
-                push_column(&mut builder.sql, column);
-                builder.sql.push_str(if negated { " IS NOT " } else { " IS " });
+            Predicate::Is { field, negated, state } => {
+                field.write(builder, alias);
+                builder.sql.push_str(if *negated { " IS NOT " } else { " IS " });
                 builder.sql.push_str(match state {
                     State::Null => "NULL",
                     State::True => "TRUE",
@@ -142,332 +246,311 @@ impl<'t> Predicate<'t> {
                     State::Unknown => "UNKNOWN",
                 });
             }
+            Predicate::Search { field, operator, configuration, query } => {
+                write_search(builder, alias, field, *operator, configuration.as_deref(), query);
+            }
+            Predicate::Related { name, way, inner } => {
+                builder.sql.push_str("EXISTS (SELECT 1 FROM ");
+                let far = way.write_from(builder, alias);
+                if !inner.is_always(true) {
+                    builder.sql.push_str(" AND ");
+                    builder.within(place(&builder.at, name), |builder| inner.write(builder, far));
+                }
+                builder.sql.push(')');
+            }
         }
     }
 }
 
-/// `t."name"`.
-pub(crate) fn push_column(sql: &mut String, column: &Column) {
-    sql.push_str("t.");
-    push_ident(sql, &column.name);
+fn write_joined(builder: &mut Builder, alias: Alias, parts: &[Predicate<'_>], word: &str) {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            builder.sql.push_str(word);
+        }
+        // AND binds closer than OR.
+        let several = word == " OR " && matches!(part, Predicate::All(all) if all.len() > 1);
+        if several {
+            builder.sql.push('(');
+        }
+        part.write(builder, alias);
+        if several {
+            builder.sql.push(')');
+        }
+    }
 }
 
-/// The column that a key means: its name, or its name in double quotes.
-fn resolve<'t>(table: &'t Table, key: &str) -> Result<&'t Column, QueryError> {
-    if matches!(key, "and" | "or" | "not") {
-        return Err(QueryError::grammar(format!("filter.{key}: groups of conditions are not supported."))
-            .with_hint(format!(
-                "All conditions of a filter must hold; for alternatives of one column use in. A column named {key} is \
-                 written {{\"\\\"{key}\\\"\":\"eq.1\"}}."
+fn bind(builder: &mut Builder, field: &Field<'_>, type_oid: u32, value: String) {
+    let at = place(&builder.at, &field.facts().name);
+    builder.bind(type_oid, value, || at);
+}
+
+/// Appends the field as text and the operator.
+fn write_text(builder: &mut Builder, alias: Alias, field: &Field<'_>, operator: Operator) {
+    field.write(builder, alias);
+    if field.facts().category == 'S' {
+        builder.sql.push(' ');
+        operator.write(&mut builder.sql, field.facts());
+    } else {
+        builder.sql.push_str("::pg_catalog.text ");
+        operator.write(&mut builder.sql, &Column::default());
+    }
+    builder.sql.push(' ');
+}
+
+fn write_search(
+    builder: &mut Builder,
+    alias: Alias,
+    field: &Field<'_>,
+    operator: Operator,
+    configuration: Option<&str>,
+    query: &str,
+) {
+    let configured = |builder: &mut Builder| {
+        if let Some(configuration) = configuration {
+            bind(builder, field, oid::REGCONFIG, configuration.to_owned());
+            builder.sql.push_str(", ");
+        }
+    };
+    if field.facts().base_oid == oid::TSVECTOR {
+        field.write(builder, alias);
+    } else {
+        builder.sql.push_str("pg_catalog.to_tsvector(");
+        configured(builder);
+        field.write(builder, alias);
+        if field.facts().category == 'S' {
+            builder.sql.push_str("::pg_catalog.text");
+        }
+        builder.sql.push(')');
+    }
+    builder.sql.push_str(" OPERATOR(pg_catalog.@@) pg_catalog.");
+    builder.sql.push_str(operator.search_function().unwrap_or_default());
+    builder.sql.push('(');
+    configured(builder);
+    bind(builder, field, oid::TEXT, query.to_owned());
+    builder.sql.push(')');
+}
+
+/// Reads objects of conditions.
+struct Reader {
+    /// Conditions that may still come.
+    left: usize,
+}
+
+/// Keys of one relation in one object, in the order of the first.
+struct Asked<'s, 't, 'a> {
+    name: String,
+    way: Way<'t>,
+    embeds: &'s [Embed<'t>],
+    entries: Vec<(&'a str, &'a RawValue)>,
+}
+
+impl Reader {
+    fn entries<'t>(
+        &mut self,
+        entries: Vec<(&str, &RawValue)>,
+        scope: Scope<'_, 't>,
+        at: &str,
+        depth: usize,
+    ) -> Result<Vec<Predicate<'t>>, QueryError> {
+        if depth > MAX_DEPTH {
+            return Err(QueryError::grammar(format!(
+                "{at}: groups and relations stand more than {MAX_DEPTH} deep in one another."
             )));
-    }
-    if let Some(column) = table.readable(key) {
-        return Ok(column);
-    }
-    let unquoted = (key.len() > 2 && key.starts_with('"')).then(|| unquote(key)).flatten();
-    let name = unquoted.as_deref().unwrap_or(key);
-    table.readable(name).ok_or_else(|| table.unknown_readable(&place("filter", name), name))
-}
-
-/// Reads the conditions of one column.
-struct Reader<'t> {
-    column: &'t Column,
-    at: String,
-}
-
-impl<'t> Reader<'t> {
-    fn condition(&self, raw: &RawValue, all: &mut Vec<Predicate<'t>>) -> Result<(), QueryError> {
-        let json = Json::read(raw, &self.at)?;
-        match json {
-            Json::String(text) => all.push(self.string_form(&text)?),
-            Json::Number(_) | Json::Bool(_) => all.push(self.object_form(Operator::Eq, raw, &self.at)?),
-            Json::Null => all.push(self.is(Operator::Is, State::Null)),
-            Json::Object(object) => {
-                let entries = members(object, &self.at)?;
-                if entries.is_empty() {
-                    return Err(QueryError::grammar(format!("{}: the condition is empty.", self.at))
-                        .with_hint(format!("Write {}.", self.in_object("eq", "…"))));
+        }
+        let mut all = Vec::with_capacity(entries.len());
+        let mut asked: Vec<Asked<'_, 't, '_>> = Vec::new();
+        for (key, raw) in entries {
+            self.left = self.left.checked_sub(1).ok_or_else(|| {
+                QueryError::grammar(format!("{at}: has more than {MAX_CONDITIONS} conditions."))
+                    .with_hint("For many values of one column use in with a list.")
+            })?;
+            match key {
+                "and" => all.push(Predicate::All(self.parts(raw, scope, &place(at, key), depth, false)?)),
+                "or" => all.push(Predicate::Any(self.parts(raw, scope, &place(at, key), depth, true)?)),
+                "not" => {
+                    let parts = self.parts(raw, scope, &place(at, key), depth, false)?;
+                    all.push(Predicate::Not(Box::new(Predicate::All(parts))));
                 }
-                for (name, value) in &entries {
-                    let Some(operator) = Operator::parse(name) else {
-                        let error = operator::unknown(&self.at, name);
-                        return Err(if self.column.is_json() {
-                            let example = excerpt(raw.get(), "{…}");
-                            error.with_hint(format!(
-                                "{} To compare with a JSON object write {}.",
-                                operator::suggest(name),
-                                self.in_object("eq", example)
-                            ))
-                        } else {
-                            error
-                        });
-                    };
-                    all.push(self.object_form(operator, value, &place(&self.at, name))?);
+                key => self.entry(key, raw, scope, at, &mut all, &mut asked)?,
+            }
+        }
+        for Asked { name, way, embeds, entries } in asked {
+            let scope = Scope { table: way.table, embeds, ..scope };
+            let inner = self.entries(entries, scope, &place(at, &name), depth + 1)?;
+            all.push(Predicate::Related { name, way, inner: Box::new(Predicate::All(inner)) });
+        }
+        Ok(all)
+    }
+
+    /// The parts of a group: a list of filters, or one filter. `apart`: each entry of that one is a part of its own, also when
+    /// several of them speak of one relation.
+    fn parts<'t>(
+        &mut self,
+        raw: &RawValue,
+        scope: Scope<'_, 't>,
+        at: &str,
+        depth: usize,
+        apart: bool,
+    ) -> Result<Vec<Predicate<'t>>, QueryError> {
+        let json = Json::read(raw, at)?;
+        let objects = match json {
+            Json::Object(object) => vec![object],
+            Json::Array(list) => elements(list, at)?,
+            other => {
+                let example = match at.rsplit('.').next() {
+                    Some("not") => "{\"not\":{\"age\":\"lt.18\"}}",
+                    Some("and") => "{\"and\":[{\"age\":\"gte.18\"},{\"age\":\"lt.65\"}]}",
+                    _ => "{\"or\":[{\"age\":\"lt.18\"},{\"age\":\"gt.65\"}]}",
+                };
+                return Err(QueryError::grammar(format!(
+                    "{at}: takes a list of filters, not {}.",
+                    other.kind()
+                ))
+                .with_hint(format!("Write {example}.")));
+            }
+        };
+        let is_list = matches!(raw.get().as_bytes().first(), Some(b'['));
+        let mut parts = Vec::with_capacity(objects.len());
+        for (index, object) in objects.into_iter().enumerate() {
+            let at = if is_list { format!("{at}[{index}]") } else { at.to_owned() };
+            let json = Json::read(object, &at)?;
+            let Json::Object(object) = json else {
+                return Err(QueryError::grammar(format!("{at}: must be an object, not {}.", json.kind()))
+                    .with_hint("Write {\"or\":[{\"age\":\"lt.18\"},{\"age\":\"gt.65\"}]}."));
+            };
+            let entries = members(object, &at)?;
+            let entries: Vec<_> = entries.iter().map(|(key, raw)| (key.as_str(), *raw)).collect();
+            let mut read = Vec::with_capacity(entries.len());
+            // Conditions on one relation are joined only within one of these.
+            let runs = if apart && !is_list { 1 } else { entries.len().max(1) };
+            for run in entries.chunks(runs) {
+                read.extend(self.entries(run.to_vec(), scope, &at, depth + 1)?);
+            }
+            match (is_list, read.len()) {
+                // An empty object is true of every row: in a group it is a mistake.
+                (_, 0) => {
+                    return Err(QueryError::grammar(format!("{at}: the group is empty."))
+                        .with_hint("Give it a condition, or leave it out."));
+                }
+                (false, _) => parts.append(&mut read),
+                (true, 1) => parts.append(&mut read),
+                (true, _) => parts.push(Predicate::All(read)),
+            }
+        }
+        if parts.is_empty() {
+            return Err(QueryError::grammar(format!("{at}: the group is empty."))
+                .with_hint("Give it a condition, or leave it out."));
+        }
+        Ok(parts)
+    }
+
+    fn entry<'s, 't, 'a>(
+        &mut self,
+        key: &'a str,
+        raw: &'a RawValue,
+        scope: Scope<'s, 't>,
+        at: &str,
+        all: &mut Vec<Predicate<'t>>,
+        asked: &mut Vec<Asked<'s, 't, 'a>>,
+    ) -> Result<(), QueryError> {
+        if let Some(column) = scope.table.readable(key) {
+            all.push(condition::read(Field::plain(column), raw, at)?);
+            return Ok(());
+        }
+        // A dot outside quotes and before any arrow parts a relation from its field.
+        if let Some((name, rest)) = relation_prefix(key) {
+            let mut found = scope.relation(&name, at)?;
+            let (mut name, mut rest) = (name, rest);
+            // schema.table.field
+            if found.is_none()
+                && let Some((more, after)) = relation_prefix(rest)
+            {
+                let whole = format!("{name}.{more}");
+                found = scope.relation(&whole, at)?;
+                if found.is_some() {
+                    (name, rest) = (whole, after);
                 }
             }
-            Json::Array(list) => return Err(self.list_without_in(&self.at, list)),
+            let Some((way, embeds)) = found else {
+                let error = relation::unknown(scope.catalog, scope.table, &name, &place(at, key));
+                return Err(match scope.table.readable(&name) {
+                    Some(column) if column.is_json() || column.is_composite => error.with_hint(format!(
+                        "A part of the column {} is {}.",
+                        show(&name),
+                        show(&format!("{name}->{rest}"))
+                    )),
+                    _ => error,
+                });
+            };
+            match asked.iter_mut().find(|asked| asked.name == name) {
+                Some(asked) => asked.entries.push((rest, raw)),
+                None => asked.push(Asked { name, way, embeds, entries: vec![(rest, raw)] }),
+            }
+            return Ok(());
         }
+        let unquoted = (key.len() > 2 && key.starts_with('"')).then(|| unquote(key)).flatten();
+        let name = unquoted.as_deref().unwrap_or(key);
+        if !has_path(key)
+            && scope.table.readable(name).is_none()
+            && let Some((way, _)) = scope.relation(name, at)?
+        {
+            return self.existence(name, way, raw, at, all);
+        }
+        // The place in messages names the column as it is called.
+        let shown = if has_path(key) { key } else { name };
+        let field = Field::parse(key, scope.table, &place(at, shown)).map_err(|error| {
+            let word = key.trim_start_matches('$').to_ascii_lowercase();
+            match word.as_str() {
+                "and" | "or" | "not" | "nor" => error.with_hint(format!(
+                    "Groups of conditions are written and, or, not: {{\"{}\":[…]}}.",
+                    word.replace("nor", "not")
+                )),
+                _ => error,
+            }
+        })?;
+        all.push(condition::read(field, raw, at)?);
         Ok(())
     }
 
-    /// `op.value`.
-    fn string_form(&self, text: &str) -> Result<Predicate<'t>, QueryError> {
-        let at = &self.at;
-        let Some((name, value)) = text.split_once('.') else {
-            return Err(QueryError::grammar(format!("{at}: {} has no operator.", show(text)))
-                .with_hint(self.both_forms(text)));
-        };
-        let Some(operator) = Operator::parse(name) else {
-            let looks_like_one = !name.is_empty()
-                && name.len() <= 12
-                && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
-            return Err(if looks_like_one {
-                QueryError::operator(format!(
-                    "{at}: {} begins with {name}, which is not an operator.",
-                    show(text)
+    /// `relation: null` and `relation: "isnot.null"`.
+    fn existence<'t>(
+        &self,
+        name: &str,
+        way: Way<'t>,
+        raw: &RawValue,
+        at: &str,
+        all: &mut Vec<Predicate<'t>>,
+    ) -> Result<(), QueryError> {
+        let at = place(at, name);
+        let some = match Json::read(raw, &at)? {
+            Json::Null => false,
+            Json::String(text) if text == "is.null" || text == "not.isnot.null" => false,
+            Json::String(text) if text == "isnot.null" || text == "not.is.null" => true,
+            _ => {
+                return Err(QueryError::grammar(format!(
+                    "{at}: a relation is null or not, it has no value."
                 ))
                 .with_hint(format!(
-                    "{} If all of it is the value, write {} or {}.",
-                    operator::suggest(name),
-                    self.in_string(&format!("eq.{text}")),
-                    self.in_object("eq", &show(text))
-                ))
-            } else {
-                QueryError::grammar(format!("{at}: {} has no operator.", show(text)))
-                    .with_hint(self.both_forms(text))
-            });
+                    "Write {{{0}:\"is.null\"}} or {{{0}:\"isnot.null\"}}, or ask of a column of it: {1}.",
+                    show(name),
+                    show(&format!("{name}.column"))
+                )));
+            }
         };
-        operator.check(self.column, at)?;
-        match operator {
-            Operator::Is | Operator::IsNot => {
-                let state = match value.to_ascii_lowercase().as_str() {
-                    "null" => State::Null,
-                    "true" => State::True,
-                    "false" => State::False,
-                    "unknown" => State::Unknown,
-                    _ => return Err(self.not_a_state(operator, at, &show(value))),
-                };
-                self.is_checked(operator, state, at)
-            }
-            Operator::In | Operator::Nin => {
-                let values = list_items(value, operator, at)?
-                    .iter()
-                    .map(|item| operand_text(self.column, item, at))
-                    .collect::<Result<_, _>>()?;
-                Ok(Predicate::Among { column: self.column, operator, values })
-            }
-            Operator::Like | Operator::Ilike => {
-                Ok(Predicate::Like { column: self.column, operator, pattern: value.to_owned() })
-            }
-            Operator::Eq | Operator::Neq if value.eq_ignore_ascii_case("null") => {
-                Err(self.compares_with_null(operator, at, true))
-            }
-            _ => {
-                let value = operand_text(self.column, value, at)?;
-                Ok(Predicate::Compare { column: self.column, operator, value })
-            }
-        }
-    }
-
-    /// One entry of `{op: value}`.
-    fn object_form(&self, operator: Operator, raw: &RawValue, at: &str) -> Result<Predicate<'t>, QueryError> {
-        let column = self.column;
-        operator.check(column, at)?;
-        let json = Json::read(raw, at)?;
-        match operator {
-            Operator::Is | Operator::IsNot => {
-                let state = match &json {
-                    Json::Null => State::Null,
-                    Json::Bool(true) => State::True,
-                    Json::Bool(false) => State::False,
-                    Json::String(text) => match text.to_ascii_lowercase().as_str() {
-                        "null" => State::Null,
-                        "true" => State::True,
-                        "false" => State::False,
-                        "unknown" => State::Unknown,
-                        _ => return Err(self.not_a_state(operator, at, &show(text))),
-                    },
-                    other => return Err(self.not_a_state(operator, at, other.kind())),
-                };
-                self.is_checked(operator, state, at)
-            }
-            Operator::In | Operator::Nin => {
-                let Json::Array(list) = json else {
-                    return Err(QueryError::grammar(format!(
-                        "{at}: {} takes a list, not {}.",
-                        operator.name(),
-                        json.kind()
-                    ))
-                    .with_hint(format!("Write {}.", self.in_object(operator.name(), "[1,2]"))));
-                };
-                let mut values = Vec::new();
-                for item in elements(list, at)? {
-                    if item.get() == "null" {
-                        return Err(null_in_list(operator, at, &self.column.name));
-                    }
-                    values.push(operand(column, item, at)?);
-                }
-                Ok(Predicate::Among { column, operator, values })
-            }
-            _ if matches!(json, Json::Null) => Err(self.compares_with_null(operator, at, false)),
-            Operator::Like | Operator::Ilike => match json {
-                Json::String(pattern) => Ok(Predicate::Like { column, operator, pattern }),
-                Json::Number(text) => Ok(Predicate::Like { column, operator, pattern: text.to_owned() }),
-                other => Err(QueryError::mismatch(format!(
-                    "{at}: {} takes a string, not {}.",
-                    operator.name(),
-                    other.kind()
-                ))
-                .with_hint(format!("Write {}.", self.in_object(operator.name(), "\"%abc%\"")))),
-            },
-            _ => {
-                if let Json::Array(list) = json
-                    && !column.is_array()
-                    && !column.is_json()
-                    && !(column.has_own_operators() && column.category == 'U')
-                {
-                    return Err(self.list_without_in(at, list));
-                }
-                if let Json::String(text) = &json
-                    && column.is_json()
-                    && text.trim_start().starts_with(['{', '['])
-                    && serde_json::from_str::<&RawValue>(text).is_ok()
-                {
-                    return Err(QueryError::mismatch(format!(
-                        "{at}: this is a string that holds JSON, and would be compared as a string."
-                    ))
-                    .with_hint(format!(
-                        "Write the JSON itself: {}.",
-                        self.in_object(operator.name(), excerpt(text, "{…}"))
-                    )));
-                }
-                let value = operand(column, raw, at)?;
-                Ok(Predicate::Compare { column, operator, value })
-            }
-        }
-    }
-
-    fn is(&self, operator: Operator, state: State) -> Predicate<'t> {
-        Predicate::Is { column: self.column, negated: operator == Operator::IsNot, state }
-    }
-
-    fn is_checked(&self, operator: Operator, state: State, at: &str) -> Result<Predicate<'t>, QueryError> {
-        if state != State::Null && self.column.base_oid != oid::BOOL {
-            return Err(QueryError::operator(format!(
-                "{at}: only a boolean column can be true, false or unknown; this one is {}.",
-                self.column.type_name()
-            ))
-            .with_hint(format!(
-                "Write {} or {}.",
-                self.in_string(&format!("{}.null", operator.name())),
-                self.in_object("eq", "…")
-            )));
-        }
-        Ok(self.is(operator, state))
-    }
-
-    fn not_a_state(&self, operator: Operator, at: &str, got: &str) -> QueryError {
-        let name = operator.name();
-        QueryError::grammar(format!("{at}: {name} takes null, true, false or unknown, not {got}.")).with_hint(
-            format!(
-                "Write {}; to compare with a value use eq or neq.",
-                self.in_string(&format!("{name}.null"))
-            ),
-        )
-    }
-
-    fn compares_with_null(&self, operator: Operator, at: &str, in_string: bool) -> QueryError {
-        let name = operator.name();
-        let right = if operator == Operator::Neq { "isnot.null" } else { "is.null" };
-        let mut hint = format!("Write {}", self.in_string(right));
-        if in_string && matches!(self.column.category, 'S' | 'E') {
-            hint.push_str(&format!("; for the text null write {}", self.in_object(name, "\"null\"")));
-        }
-        hint.push('.');
-        QueryError::grammar(format!("{at}: nothing compares with null, {name} would find no row."))
-            .with_hint(hint)
-    }
-
-    fn list_without_in(&self, at: &str, list: &RawValue) -> QueryError {
-        QueryError::grammar(format!("{at}: a list stands only under in or nin."))
-            .with_hint(format!("Write {}.", self.in_object("in", excerpt(list.get(), "[…]"))))
-    }
-
-    /// `{"status":"eq.open"}`
-    fn in_string(&self, condition: &str) -> String {
-        format!("{{{}:{}}}", show(&self.column.name), show(condition))
-    }
-
-    /// `{"status":{"eq":…}}`; `json` is shown as it stands.
-    fn in_object(&self, operator: &str, json: &str) -> String {
-        format!("{{{}:{{\"{operator}\":{json}}}}}", show(&self.column.name))
-    }
-
-    fn both_forms(&self, value: &str) -> String {
-        let (string, object) = (self.in_string(&format!("eq.{value}")), self.in_object("eq", &show(value)));
-        format!("Write {string} or {object}.")
+        let exists =
+            Predicate::Related { name: name.to_owned(), way, inner: Box::new(Predicate::All(Vec::new())) };
+        all.push(if some { exists } else { Predicate::Not(Box::new(exists)) });
+        Ok(())
     }
 }
 
-fn null_in_list(operator: Operator, at: &str, column: &str) -> QueryError {
-    let (name, other) = if operator == Operator::In { ("in", "is.null") } else { ("nin", "isnot.null") };
-    QueryError::grammar(format!("{at}: null in the list of {name} matches nothing."))
-        .with_hint(format!("Leave it out; to ask for null write {{{}:\"{other}\"}}.", show(column)))
-}
-
-/// The items of `(1,2,"a, b")`.
-fn list_items(text: &str, operator: Operator, at: &str) -> Result<Vec<String>, QueryError> {
-    let name = operator.name();
-    let fail = |why: &str| {
-        QueryError::grammar(format!("{at}: {} {why}.", show(text))).with_hint(format!(
-            "Write {name}.(1,2,\"a, b\") with \\ before a double quote inside quotes, or the object form {{\"{name}\":[1,2]}}."
-        ))
-    };
-    let inner = text
-        .trim()
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
-        .ok_or_else(|| fail("is not a list in parentheses"))?;
-    let mut items = Vec::new();
-    if inner.trim().is_empty() {
-        return Ok(items);
+/// The name before the first dot outside quotes, unquoted, and the rest. `None` when a path's arrow comes first.
+fn relation_prefix(key: &str) -> Option<(String, &str)> {
+    let first = *split_items(key, '.')?.first()?;
+    if first.len() == key.len() || has_path(first) {
+        return None;
     }
-    let mut chars = inner.chars().peekable();
-    loop {
-        while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
-        let mut item = String::new();
-        if chars.next_if_eq(&'"').is_some() {
-            loop {
-                match chars.next() {
-                    Some('"') => break,
-                    Some('\\') => item.push(chars.next().ok_or_else(|| fail("ends inside a quoted item"))?),
-                    Some(c) => item.push(c),
-                    None => return Err(fail("ends inside a quoted item")),
-                }
-            }
-            while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
-        } else {
-            while let Some(c) = chars.next_if(|c| *c != ',') {
-                if matches!(c, '"' | ')') {
-                    return Err(fail("has an item that must be quoted"));
-                }
-                item.push(c);
-            }
-            item.truncate(item.trim_ascii_end().len());
-            if item.is_empty() {
-                return Err(fail("has an empty item; the empty text is written \"\""));
-            }
-            if item.eq_ignore_ascii_case("null") {
-                return Err(fail(
-                    "has the item null, which matches nothing; use is.null, or \"null\" in quotes for the text",
-                ));
-            }
-        }
-        items.push(item);
-        match chars.next() {
-            None => return Ok(items),
-            Some(',') => {}
-            Some(_) => return Err(fail("has text after a quoted item")),
-        }
-    }
+    let rest = &key[first.len() + 1..];
+    let name = unquote(first)?;
+    (!name.is_empty() && !rest.is_empty()).then(|| (name.into_owned(), rest))
 }

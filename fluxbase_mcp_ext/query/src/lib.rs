@@ -19,24 +19,39 @@
 //! What this crate does NOT do: look up tables (the caller brings a [`Table`] with the columns that the caller's role
 //! has a privilege on), run SQL, check scopes, or bound the size of an answer.
 
+mod aggregate;
 mod arguments;
+mod catalog;
+mod condition;
+mod cursor;
+mod embed;
 mod error;
+mod field;
 mod filter;
 mod json;
 mod names;
 mod operator;
 mod order;
+mod read;
+mod relation;
 mod render;
 mod select;
+mod selection;
 mod statement;
 mod table;
 mod value;
+mod write;
 
 pub use arguments::Arguments;
+pub use catalog::{Catalog, CatalogError, Junction, NoRelations, Pair, Relation};
+pub use cursor::Keyset;
 pub use error::{Fault, Outcome, QueryError, show};
 pub use names::{TableName, nearest, quote_ident};
-pub use statement::{
-    Bounds, DELETE_ARGUMENTS, INSERT_ARGUMENTS, Param, SELECT_ARGUMENTS, Statement, UPDATE_ARGUMENTS, delete,
-    insert, select, update,
-};
+pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select};
+pub use relation::reference;
+pub use statement::{Param, Statement};
 pub use table::{Column, Table};
+pub use write::{
+    BATCH_ARGUMENTS, DELETE_ARGUMENTS, INSERT_ARGUMENTS, UPDATE_ARGUMENTS, Verb, Write, delete, insert,
+    update,
+};

@@ -78,6 +78,12 @@ pub(crate) fn push_ident(sql: &mut String, name: &str) {
     sql.push('"');
 }
 
+/// A name as the grammars of this crate take it: plain where it may be, else in double quotes.
+pub(crate) fn written(name: &str) -> String {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if plain { name.to_owned() } else { quote_ident(name) }
+}
+
 /// A double quote was opened and not closed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unclosed;
@@ -97,6 +103,27 @@ pub(crate) fn split(text: &str, separator: char) -> Result<Vec<&str>, Unclosed> 
     }
     pieces.push(&text[start..]);
     if quoted { Err(Unclosed) } else { Ok(pieces) }
+}
+
+/// Splits at `separator` outside double quotes and parentheses. `None` when a quote or a parenthesis has no partner.
+pub(crate) fn split_items(text: &str, separator: char) -> Option<Vec<&str>> {
+    let mut pieces = Vec::new();
+    let (mut start, mut quoted, mut depth) = (0, false, 0_usize);
+    for (index, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '(' => depth += 1,
+            ')' => depth = depth.checked_sub(1)?,
+            c if c == separator && depth == 0 => {
+                pieces.push(&text[start..index]);
+                start = index + c.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&text[start..]);
+    (!quoted && depth == 0).then_some(pieces)
 }
 
 /// A name that is plain or wholly in double quotes; `None` when a quote stands elsewhere.

@@ -21,7 +21,6 @@
 //! NaN and infinities: to_json puts everything in quotes that is not a JSON number (checked on 18). Inside json, jsonb
 //! and row types numbers stay as they are. This module does NOT pin output settings; the guard does.
 
-use crate::filter::push_column;
 use crate::table::{Column, oid};
 
 /// What needs more than the column itself.
@@ -46,14 +45,14 @@ fn form(column: &Column) -> Form {
     }
 }
 
-/// Appends the expression of a column and says whether it is the column itself, whose name the output then has without AS.
+/// Appends the JSON form of `expression`, whose type `column` tells. Says whether that is the expression itself.
 ///
-/// `{c}` below is the column. Operators are qualified, since an exact match in an earlier schema of the search path would
-/// win.
-pub(crate) fn write(sql: &mut String, column: &Column) -> bool {
+/// `{c}` below is the expression. Operators are qualified, since an exact match in an earlier schema of the search path
+/// would win.
+pub(crate) fn write(sql: &mut String, column: &Column, expression: &str) -> bool {
     let template = match form(column) {
         Form::Native => {
-            push_column(sql, column);
+            sql.push_str(expression);
             return true;
         }
         Form::BigInt => {
@@ -80,7 +79,7 @@ pub(crate) fn write(sql: &mut String, column: &Column) -> bool {
     };
     for (index, piece) in template.split("{c}").enumerate() {
         if index > 0 {
-            push_column(sql, column);
+            sql.push_str(expression);
         }
         sql.push_str(piece);
     }

@@ -18,6 +18,11 @@ pub struct Table {
     pub kind: char,
     /// In the order of the table, only those on which the caller has SELECT, INSERT or UPDATE.
     pub columns: Vec<Column>,
+    /// The columns of the primary key, else of the first unique key whose columns are all NOT NULL; empty when there is none or
+    /// the caller may not read all of it.
+    pub key: Vec<String>,
+    /// Row security filters this table for this role (`row_security_active`): planned numbers would tell of hidden rows.
+    pub row_security: bool,
 }
 
 /// One column. `Default` gives an empty column without any privilege, so that tests name only what they need.
@@ -73,18 +78,54 @@ pub(crate) mod oid {
     pub(crate) const BYTEA: u32 = 17;
     pub(crate) const NAME: u32 = 19;
     pub(crate) const INT8: u32 = 20;
+    pub(crate) const INT2: u32 = 21;
+    pub(crate) const INT4: u32 = 23;
     pub(crate) const TEXT: u32 = 25;
     pub(crate) const JSON: u32 = 114;
     pub(crate) const XML: u32 = 142;
+    pub(crate) const FLOAT4: u32 = 700;
+    pub(crate) const FLOAT8: u32 = 701;
+    pub(crate) const MONEY: u32 = 790;
     pub(crate) const TEXT_ARRAY: u32 = 1009;
     pub(crate) const VARCHAR: u32 = 1043;
+    pub(crate) const INTERVAL: u32 = 1186;
     pub(crate) const NUMERIC: u32 = 1700;
+    pub(crate) const UUID: u32 = 2950;
+    pub(crate) const TSVECTOR: u32 = 3614;
+    pub(crate) const REGCONFIG: u32 = 3734;
     pub(crate) const JSONB: u32 = 3802;
+    pub(crate) const JSONB_ARRAY: u32 = 3807;
     /// From here on types are made by users and extensions (FirstNormalObjectId).
     pub(crate) const FIRST_USER: u32 = 16384;
 }
 
 impl Column {
+    /// The facts of an expression of type text that is shown as `name`.
+    pub(crate) fn of_text(name: &str) -> Column {
+        Column { array_oid: oid::TEXT_ARRAY, ..Column::of(name, oid::TEXT, "text", 'S') }
+    }
+
+    /// The facts of an expression of type jsonb.
+    pub(crate) fn of_jsonb(name: &str) -> Column {
+        Column { array_oid: oid::JSONB_ARRAY, ..Column::of(name, oid::JSONB, "jsonb", 'U') }
+    }
+
+    /// The facts of an expression of a built-in type that is no array.
+    pub(crate) fn of(name: &str, type_oid: u32, type_sql: &str, category: char) -> Column {
+        Column {
+            name: name.to_owned(),
+            type_oid,
+            type_sql: type_sql.to_owned(),
+            typmod: -1,
+            base_oid: type_oid,
+            base_sql: type_sql.to_owned(),
+            base_schema: "pg_catalog".to_owned(),
+            category,
+            delimiter: ',',
+            select: true,
+            ..Column::default()
+        }
+    }
     pub(crate) fn is_array(&self) -> bool {
         self.element_oid != 0
     }

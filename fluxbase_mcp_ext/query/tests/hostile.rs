@@ -1,120 +1,21 @@
 //! No caller's text becomes SQL, and nothing that a caller sends panics.
 //!
-//! Every accepted call's SQL is split into tokens, and each token must be the table's own identifier, a word of ours, a
-//! literal of ours, a number, or a parameter. Aliases are the one name that a caller makes up: they are quoted and may
-//! hold letters, digits and underscores only.
+//! `support::tokens` says what a statement may be made of. Aliases are the one name that a caller makes up: they are quoted and
+//! may hold letters, digits and underscores only.
 
 mod support;
 
 use std::collections::HashSet;
 
 use fluxbase_query::{
-    Arguments, Bounds, QueryError, Statement, Table, TableName, delete, insert, nearest, select, update,
+    Arguments, Bounds, Catalog, Count, NoRelations, QueryError, Statement, Table, TableName, delete, insert,
+    nearest, select, update,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
+use support::relations::library;
+use support::tokens::{MARK, Token, check, check_text, tokens};
 use support::{array, column, users};
-
-/// Stands in every hostile piece, so that a leak is seen by searching.
-const MARK: &str = "zQ7x";
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Token {
-    Identifier(String),
-    Word(String),
-    Literal(String),
-    Number(String),
-    Parameter(usize),
-    Symbol(char),
-}
-
-/// Splits our dialect: no comments, no dollar quotes. `None` for anything else.
-fn tokens(sql: &str) -> Option<Vec<Token>> {
-    let mut chars = sql.chars().peekable();
-    let mut tokens = Vec::new();
-    while let Some(c) = chars.next() {
-        match c {
-            ' ' => {}
-            '"' | '\'' => {
-                let mut text = String::new();
-                loop {
-                    match chars.next()? {
-                        quote if quote == c => match chars.next_if_eq(&c) {
-                            Some(_) => text.push(c),
-                            None => break,
-                        },
-                        other => text.push(other),
-                    }
-                }
-                tokens.push(if c == '"' { Token::Identifier(text) } else { Token::Literal(text) });
-            }
-            '$' => {
-                let digits: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).collect();
-                tokens.push(Token::Parameter(digits.parse().ok()?));
-            }
-            c if c.is_ascii_digit() => {
-                let rest: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).collect();
-                tokens.push(Token::Number(format!("{c}{rest}")));
-            }
-            c if c.is_ascii_alphabetic() || c == '_' => {
-                let rest: String =
-                    std::iter::from_fn(|| chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_'))
-                        .collect();
-                tokens.push(Token::Word(format!("{c}{rest}")));
-            }
-            // Two of them begin a comment, which we never write.
-            '-' if chars.peek() == Some(&'-') => return None,
-            c if "().,:=<>~*@&-[]".contains(c) => tokens.push(Token::Symbol(c)),
-            _ => return None,
-        }
-    }
-    Some(tokens)
-}
-
-const WORDS: &str = "SELECT FROM AS WHERE AND ORDER BY LIMIT OFFSET DESC NULLS FIRST LAST IS NOT DISTINCT NULL TRUE FALSE \
-     UNKNOWN true false ANY ALL OPERATOR CASE WHEN THEN ELSE END WITH ORDINALITY INSERT INTO VALUES UPDATE SET DELETE \
-     RETURNING ARRAY E pg_catalog row_to_json to_json text octet_length ltrim translate encode array_ndims unnest \
-     jsonb_populate_record t e v i public place";
-
-const LITERALS: [&str; 7] = ["", "0", "-.", "base64", "\\n", "[0-9]{16}|[0-9.]{17}", "[0-9]"];
-
-/// Panics unless the statement is made of what it may be made of.
-fn check(statement: &Statement, table: &Table) {
-    let sql = &statement.sql;
-    assert!(!sql.contains(MARK), "caller's text in {sql}");
-    assert!(!sql.contains('\0'));
-    let words: HashSet<&str> = WORDS.split_whitespace().collect();
-    let own: HashSet<&str> = [table.schema.as_str(), table.name.as_str()]
-        .into_iter()
-        .chain(table.columns.iter().flat_map(|column| [column.name.as_str(), column.base_schema.as_str()]))
-        .collect();
-    let mut seen = 0;
-    for token in tokens(sql).unwrap_or_else(|| panic!("not our dialect: {sql}")) {
-        let fine = match &token {
-            Token::Identifier(name) => {
-                own.contains(name.as_str())
-                    || (!name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_'))
-            }
-            Token::Word(word) => {
-                words.contains(word.as_str())
-                    || word.strip_prefix("_r").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
-            }
-            Token::Literal(text) => LITERALS.contains(&text.as_str()),
-            Token::Parameter(number) => {
-                seen += 1;
-                *number == seen
-            }
-            Token::Number(_) | Token::Symbol(_) => true,
-        };
-        assert!(fine, "{token:?} in {sql}");
-    }
-    assert_eq!(seen, statement.params.len(), "{sql}");
-    assert!(statement.params.iter().all(|param| param.value.as_deref().is_none_or(|v| !v.contains('\0'))));
-}
-
-fn secret_is_unread(statement: &Statement) {
-    assert!(!statement.sql.contains("t.\"secret\""), "{}", statement.sql);
-}
 
 /// Pieces that end strings, identifiers, lists and statements, or mean something to Postgres.
 fn piece() -> impl Strategy<Value = String> {
@@ -170,20 +71,58 @@ fn quoted(name: &str) -> String {
     fluxbase_query::quote_ident(name)
 }
 
-/// A name: real, real in quotes, or hostile.
+/// A name: real, real in quotes, a path, or hostile. Of a path's key letters alone could name an output, so it has a quote.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
-        4 => own_name(),
-        2 => own_name().prop_map(|name| quoted(&name)),
-        1 => hostile(),
-        1 => Just("ctid".to_owned()),
+        8 => own_name(),
+        4 => own_name().prop_map(|name| quoted(&name)),
+        2 => (own_name(), prop::sample::select(vec!["->", "->>"]), hostile())
+            .prop_map(|(name, arrow, key)| format!("{name}{arrow}{key}'")),
+        2 => (prop::sample::select(vec!["doc", "raw", "tags", "place", "\"doc\""]), hostile())
+            .prop_map(|(name, key)| format!("{name}->{}", quoted(&format!("{key}'")))),
+        1 => prop::sample::select(vec!["doc->a->>b", "doc->0->-1", "raw->>x", "tags->>0", "place->x"]).prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["and", "or", "not", "ctid", "oid.x", "doc.a"]).prop_map(str::to_owned),
+        2 => hostile(),
     ]
 }
 
 fn word() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
-        "eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "is", "isnot", "in", "nin", "cs", "cd", "ov",
-        "not", "EQ",
+        "eq",
+        "neq",
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+        "like",
+        "ilike",
+        "match",
+        "imatch",
+        "is",
+        "isnot",
+        "in",
+        "nin",
+        "isdistinct",
+        "cs",
+        "cd",
+        "ov",
+        "sl",
+        "sr",
+        "nxr",
+        "nxl",
+        "adj",
+        "fts",
+        "plfts",
+        "wfts(english)",
+        "eq(any)",
+        "like(all)",
+        "not.in",
+        "not.eq",
+        "not.like(any)",
+        "not",
+        "EQ",
+        "eq(",
+        "fts(')",
     ])
     .prop_map(str::to_owned)
 }
@@ -237,10 +176,18 @@ fn condition() -> impl Strategy<Value = String> {
 }
 
 fn filter() -> impl Strategy<Value = String> {
-    prop_oneof![
-        8 => prop::collection::vec((name(), condition()), 0..4).prop_map(|members| object(&members)),
-        1 => json(),
-    ]
+    let group = || prop::sample::select(vec!["and", "or", "not"]).prop_map(str::to_owned);
+    let leaf = prop::collection::vec((name(), condition()), 0..4).prop_map(|members| object(&members));
+    let nested = leaf.prop_recursive(4, 12, 3, move |inner| {
+        prop_oneof![
+            (group(), prop::collection::vec(inner.clone(), 0..3))
+                .prop_map(|(key, parts)| object(&[(key, format!("[{}]", parts.join(",")))])),
+            (group(), inner.clone()).prop_map(|(key, part)| object(&[(key, part)])),
+            (group(), inner, name(), condition())
+                .prop_map(|(key, part, name, condition)| object(&[(key, part), (name, condition)])),
+        ]
+    });
+    prop_oneof![8 => nested, 1 => json()]
 }
 
 fn data() -> impl Strategy<Value = String> {
@@ -269,22 +216,85 @@ fn list(tail: &'static [&'static str]) -> impl Strategy<Value = String> {
     ]
 }
 
-const ALIASED: &[&str] = &["", "", "", "::text", "()", " as x"];
+const ALIASED: &[&str] = &[
+    "",
+    "",
+    "",
+    "::text",
+    "()",
+    " as x",
+    ".count()",
+    ".max()::int8",
+    "::numeric.sum()",
+    "->>k::int4",
+    "::regclass",
+    "(*)",
+];
 const ORDERED: &[&str] = &["", ".desc", " DESC NULLS LAST", ".asc.nullsfirst", "; DROP", ".desc.desc"];
 
-type Verb = fn(&Arguments, &Table) -> Result<Statement, QueryError>;
+/// Every statement that a call leads to, those of the count with false.
+type Verb = fn(&Arguments, &Table, &dyn Catalog) -> Result<Vec<(Statement, bool)>, QueryError>;
 
-fn read(args: &Arguments, table: &Table) -> Result<Statement, QueryError> {
-    select(args, table, &Bounds::default())
+fn read(
+    args: &Arguments,
+    table: &Table,
+    catalog: &dyn Catalog,
+) -> Result<Vec<(Statement, bool)>, QueryError> {
+    let read = select(args, table, catalog, &Bounds::default())?;
+    let counted = match read.count {
+        None => vec![],
+        Some(Count::Exact(one) | Count::Planned(one)) => vec![one],
+        Some(Count::Estimated { bounded, planned, .. }) => vec![bounded, planned],
+    };
+    let counted = counted.into_iter().map(|statement| (statement, false));
+    Ok([(read.statement, true)].into_iter().chain(counted).collect())
+}
+
+fn insert_(
+    args: &Arguments,
+    table: &Table,
+    catalog: &dyn Catalog,
+) -> Result<Vec<(Statement, bool)>, QueryError> {
+    insert(args, table, catalog).map(|write| vec![(write.statement, true)])
+}
+
+fn update_(
+    args: &Arguments,
+    table: &Table,
+    catalog: &dyn Catalog,
+) -> Result<Vec<(Statement, bool)>, QueryError> {
+    update(args, table, catalog).map(|write| vec![(write.statement, true)])
+}
+
+fn delete_(
+    args: &Arguments,
+    table: &Table,
+    catalog: &dyn Catalog,
+) -> Result<Vec<(Statement, bool)>, QueryError> {
+    delete(args, table, catalog).map(|write| vec![(write.statement, true)])
 }
 
 fn run(json: &str, verb: Verb, outcome: &str) {
-    let table = users();
-    let Ok(args) = Arguments::parse(Some(json)) else { return };
-    match verb(&args, &table) {
-        Ok(statement) => {
-            check(&statement, &table);
-            secret_is_unread(&statement);
+    run_on(json, verb, outcome, &[users()], "users", &NoRelations);
+}
+
+/// Says whether the call was understood.
+fn run_on(
+    json: &str,
+    verb: Verb,
+    outcome: &str,
+    tables: &[Table],
+    name: &str,
+    catalog: &dyn Catalog,
+) -> bool {
+    let table = tables.iter().find(|table| table.name == name).unwrap();
+    let Ok(args) = Arguments::parse(Some(json)) else { return false };
+    match verb(&args, table, catalog) {
+        Ok(statements) => {
+            for (statement, all_used) in &statements {
+                check_text(statement, tables, *all_used);
+            }
+            true
         }
         Err(error) => {
             let text = error.to_string();
@@ -293,12 +303,63 @@ fn run(json: &str, verb: Verb, outcome: &str) {
             assert!(text.len() < 4000, "{text}");
             assert_eq!(text, format!("{} {}", error.message(), error.hint().unwrap()));
             assert_eq!(error.code().len(), 5);
+            assert_ne!(error.code(), "XX000", "{text}");
+            false
         }
     }
 }
 
+/// Calls that are understood: the ground for edits.
+const READS: &[&str] = &[
+    r#"{"select":"id,title,author_id(name,country:country(name)),tags(name)"}"#,
+    r#"{"select":"...author_id(writer:name),details!inner(isbn),people!loans(*)","embed":{"people":{"limit":2,"order":"name.desc"}}}"#,
+    r#"{"select":"genre,count(),price.sum()::text,pages.avg()","order":"count.desc","filter":{"or":[{"pages":"gt.5"},{"genre":null}]}}"#,
+    r#"{"select":"info->a->>b,n:info->0,words->>0","order":"info->>x.desc.nullslast,author_id(name)","count":"exact"}"#,
+    r#"{"filter":{"author_id.name":"ilike(any).(a%,b%)","author_id.born":{"gte":1900,"not":{"in":[1,2]}},"tags":"isnot.null"}}"#,
+    r#"{"filter":{"not":{"and":[{"price":"gte.1.5"},{"shelves.number":"in.(1,2)"}]},"title":"not.wfts(english).a b"},"count":"estimated"}"#,
+    r#"{"select":"*,writer:books_author_id_fkey(*,books!books_author_id_fkey(title))","filter":{"writer.books.title":"eq.x"},"embed":{"writer.books":{"filter":{"id":"gt.1"},"limit":1}}}"#,
+];
+
+const WRITES: &[(&str, &str)] = &[
+    (
+        "insert",
+        r#"{"data":[{"id":1,"title":"a"},{"id":2,"words":["x"]}],"on_conflict":"id","resolution":"ignore","returning":"id,author_id(name)"}"#,
+    ),
+    ("insert", r#"{"data":{"id":1,"title":"a"},"on_conflict":"*","expect":1,"returning":"count()"}"#),
+    (
+        "update",
+        r#"{"data":{"info":{"a":1}},"filter":{"author_id.name":"eq.x"},"returning":"*,tags!inner(name)","max_affected":5}"#,
+    ),
+    (
+        "delete",
+        r#"{"filter":{"or":{"id":"in.(1,2)","details":"is.null"}},"returning":"none","dry_run":true}"#,
+    ),
+];
+
+/// A few characters taken out and others put in, at places anywhere in a text.
+fn edits() -> impl Strategy<Value = Vec<(Index, usize, String)>> {
+    prop::collection::vec((any::<Index>(), 0..4_usize, piece()), 0..4)
+}
+
+fn edited(text: &str, edits: &[(Index, usize, String)]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for (index, remove, insert) in edits {
+        let start = index.index(chars.len() + 1);
+        let end = (start + remove).min(chars.len());
+        // Text for a place inside of a JSON string.
+        let escaped = json_text(insert);
+        chars.splice(start..end, escaped[1..escaped.len() - 1].chars());
+    }
+    chars.into_iter().collect()
+}
+
+/// Cases of each property: few in every run, many when somebody hunts.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn reading(
@@ -307,27 +368,50 @@ proptest! {
         order in prop::option::of(list(ORDERED)),
         limit in prop::option::weighted(0.2, json()),
         offset in prop::option::weighted(0.2, json()),
+        embed in prop::option::weighted(0.1, json()),
+        cursor in prop::option::weighted(0.1, prop_oneof![json(), "[A-Za-z0-9_-]{0,40}".prop_map(|text| json_text(&text))]),
+        count in prop::option::weighted(0.3, prop_oneof![
+            1 => json(), 4 => Just("\"exact\"".to_owned()), 2 => Just("\"estimated\"".to_owned())]),
         other in prop::option::weighted(0.02, (hostile(), json())),
     ) {
         let mut members = vec![("table".to_owned(), json_text("users"))];
-        members.extend([("select", select), ("filter", filter), ("order", order), ("limit", limit), ("offset", offset)]
+        members.extend([("select", select), ("filter", filter), ("order", order), ("limit", limit), ("offset", offset),
+            ("embed", embed), ("cursor", cursor), ("count", count)]
             .into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
         members.extend(other);
         run(&object(&members), read, "Nothing was read.");
     }
 
+    /// Calls that are nearly right, over tables with relations.
+    #[test]
+    fn nearly_right_reads(which in any::<Index>(), edits in edits()) {
+        let library = library();
+        let call = READS[which.index(READS.len())];
+        prop_assert!(run_on(call, read, "", library.tables(), "books", &library));
+        run_on(&edited(call, &edits), read, "Nothing was read.", library.tables(), "books", &library);
+    }
+
+    #[test]
+    fn nearly_right_writes(which in any::<Index>(), edits in edits()) {
+        let library = library();
+        let (verb, call) = WRITES[which.index(WRITES.len())];
+        let verb = match verb { "insert" => insert_, "update" => update_, _ => delete_ };
+        prop_assert!(run_on(call, verb, "", library.tables(), "books", &library));
+        run_on(&edited(call, &edits), verb, "Nothing was changed.", library.tables(), "books", &library);
+    }
+
     #[test]
     fn filters_alone(filter in filter()) {
         run(&format!("{{\"select\":\"t\",\"filter\":{filter}}}"), read, "Nothing was read.");
-        run(&format!("{{\"filter\":{filter}}}"), delete, "Nothing was changed.");
+        run(&format!("{{\"filter\":{filter}}}"), delete_, "Nothing was changed.");
     }
 
     #[test]
     fn writing(data in data(), filter in filter(), returning in prop::option::weighted(0.3, list(ALIASED))) {
         let tail = returning.map_or_else(String::new, |text| format!(",\"returning\":{text}"));
-        run(&format!("{{\"data\":{data}{tail}}}"), insert, "Nothing was changed.");
-        run(&format!("{{\"data\":{data},\"filter\":{filter}{tail}}}"), update, "Nothing was changed.");
-        run(&format!("{{\"filter\":{filter}{tail}}}"), delete, "Nothing was changed.");
+        run(&format!("{{\"data\":{data}{tail}}}"), insert_, "Nothing was changed.");
+        run(&format!("{{\"data\":{data},\"filter\":{filter}{tail}}}"), update_, "Nothing was changed.");
+        run(&format!("{{\"filter\":{filter}{tail}}}"), delete_, "Nothing was changed.");
     }
 
     /// A hostile table: its own names are in the SQL, each as one quoted identifier.
@@ -352,8 +436,9 @@ proptest! {
                 ("filter".to_owned(), format!("{{{}:\"isnot.null\"}}", json_text(name))),
                 ("order".to_owned(), json_text(&format!("{}.desc", quoted(name)))),
             ]);
-            let statement = select(&Arguments::parse(Some(&json)).unwrap(), &table, &Bounds::default()).unwrap();
-            check(&statement, &table);
+            let statement = select(&Arguments::parse(Some(&json)).unwrap(), &table, &NoRelations, &Bounds::default())
+                .unwrap().statement;
+            check(&statement, std::slice::from_ref(&table));
             let found = tokens(&statement.sql).unwrap();
             prop_assert!(found.iter().filter(|token| **token == Token::Identifier(name.clone())).count() >= 3);
         }
@@ -371,7 +456,7 @@ proptest! {
     #[test]
     fn any_filter_text_never_panics(column in own_name(), text in "\\PC{0,40}", word in word()) {
         let filter = format!("{{{}:{}}}", json_text(&column), json_text(&format!("{word}.{text}")));
-        run(&format!("{{\"filter\":{filter}}}"), delete, "Nothing was changed.");
+        run(&format!("{{\"filter\":{filter}}}"), delete_, "Nothing was changed.");
     }
 
     /// What goes into an array text comes out of it: the reading side is written here once more, by Postgres's rules.
@@ -408,23 +493,98 @@ fn array_elements(text: &str) -> Vec<String> {
     elements
 }
 
+/// A text that nests `open` … `close` around `inside`.
+fn nest(open: &str, inside: &str, close: &str, depth: usize) -> String {
+    format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
+}
+
+/// Megabytes and depths that a client may send: answered, on a small stack and in a moment.
 #[test]
 fn depth_and_size_are_harmless() {
-    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
-    for json in [
+    const MANY: usize = 100_000;
+    let deep = nest("[", "", "]", 2 * MANY);
+    let calls = vec![
         deep.clone(),
         format!("{{\"filter\":{deep}}}"),
+        format!("{{\"embed\":{deep}}}"),
+        format!("{{\"select\":{deep}}}"),
         format!("{{\"filter\":{{\"tags\":{{\"cs\":{deep}}}}}}}"),
         format!("{{\"filter\":{{\"doc\":{{\"cs\":{deep}}}}}}}"),
-        format!("{{\"order\":{}}}", json_text(&"a.".repeat(500_000))),
-        format!("{{\"order\":{}}}", json_text(&".".repeat(1_000_000))),
-        format!("{{\"select\":{}}}", json_text(&"a,".repeat(500_000))),
-        format!("{{\"select\":{}}}", json_text(&"*,".repeat(500_000))),
-        format!("{{\"select\":{}}}", json_text(&"\"".repeat(1_000_001))),
-        format!("{{\"filter\":{{{}:1}}}}", json_text(&"i".repeat(1_000_000))),
-        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("in.({})", "\\".repeat(1_000_000)))),
+        format!("{{\"filter\":{{\"or\":{deep}}}}}"),
+        format!("{{\"filter\":{{\"id\":{{\"in\":{deep}}}}}}}"),
+        format!("{{\"filter\":{}}}", nest("{\"not\":", "{\"id\":1}", "}", MANY)),
+        format!("{{\"filter\":{}}}", nest("{\"or\":[", "{\"id\":1}", "]}", MANY)),
+        format!("{{\"filter\":{{\"id\":{}}}}}", nest("{\"not\":", "{\"eq\":1}", "}", MANY)),
+        format!("{{\"order\":{}}}", json_text(&"a.".repeat(5 * MANY))),
+        format!("{{\"order\":{}}}", json_text(&".".repeat(10 * MANY))),
+        format!("{{\"order\":{}}}", json_text(&"id,".repeat(3 * MANY))),
+        format!("{{\"order\":{}}}", json_text(&nest("id(", "", ")", MANY))),
+        format!("{{\"order\":{}}}", json_text(&format!("doc{}", "->a".repeat(MANY)))),
+        format!("{{\"order\":{}}}", json_text(&format!("id{}", " desc".repeat(MANY)))),
+        format!("{{\"select\":{}}}", json_text(&"a,".repeat(5 * MANY))),
+        format!("{{\"select\":{}}}", json_text(&"*,".repeat(5 * MANY))),
+        format!("{{\"select\":{}}}", json_text(&"\"".repeat(10 * MANY + 1))),
+        format!("{{\"select\":{}}}", json_text(&nest("x(", "", ")", MANY))),
+        format!("{{\"select\":{}}}", json_text(&nest("a:", "id", "", MANY))),
+        format!("{{\"select\":{}}}", json_text(&nest("id::text", "", "", MANY))),
+        format!("{{\"select\":{}}}", json_text(&format!("x{}(id)", "!y".repeat(MANY)))),
+        format!("{{\"select\":{}}}", json_text(&nest("id.count()", "", "", MANY))),
+        format!("{{\"select\":[{}]}}", vec!["\"a:id\""; MANY].join(",")),
+        format!("{{\"filter\":{{{}:1}}}}", json_text(&"i".repeat(10 * MANY))),
+        format!("{{\"filter\":{{{}:1}}}}", json_text(&"i.".repeat(5 * MANY))),
+        format!("{{\"filter\":{{{}:1}}}}", json_text(&"\"i\".".repeat(MANY))),
+        format!("{{\"filter\":{{{}:1}}}}", json_text(&format!("doc{}", "->a".repeat(MANY)))),
+        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("in.({})", "\\".repeat(10 * MANY)))),
+        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("in.({})", "1,".repeat(3 * MANY) + "1"))),
+        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&"not.".repeat(MANY))),
+        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("eq({}).1", "(".repeat(MANY)))),
+        format!("{{\"filter\":{{\"or\":[{}]}}}}", vec!["{\"id\":1}"; MANY].join(",")),
+        format!(
+            "{{\"filter\":{{{}}}}}",
+            (0..MANY).map(|n| format!("\"doc->k{n}\":null")).collect::<Vec<_>>().join(",")
+        ),
+        format!("{{\"order\":\"id\",\"cursor\":{}}}", json_text(&"A".repeat(10 * MANY))),
+        format!("{{\"embed\":{{{}}}}}", (0..MANY).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")),
+    ];
+    // A quarter of what Postgres leaves to one query by default.
+    std::thread::Builder::new()
+        .stack_size(512 * 1024)
+        .spawn(move || {
+            for json in calls {
+                let began = std::time::Instant::now();
+                run(&json, read, "Nothing was read.");
+                run(&json.replacen("\"select\":", "\"data\":", 1), insert_, "Nothing was changed.");
+                let took = began.elapsed();
+                assert!(took.as_secs() < 20, "{took:?} for {}", &json[..json.floor_char_boundary(60)]);
+            }
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn as_many_as_are_allowed_take_no_time() {
+    let columns: Vec<_> = (0..1600).map(|n| column(&format!("c{n}"), support::JSONB, "jsonb", 'U', 3807)).collect();
+    let wide = Table { schema: "s".to_owned(), name: "wide".to_owned(), columns, ..Table::default() };
+    let path = |n: usize| format!("c{n}{}", (0..31).map(|step| format!("->k{n}x{step}")).collect::<String>());
+    let list = |number: usize| (0..number).map(|n| format!("a{n}:{}", path(n))).collect::<Vec<_>>().join(",");
+    let conditions =
+        |number: usize| (0..number).map(|n| format!("{}:{{\"eq\":1}}", json_text(&path(n)))).collect::<Vec<_>>().join(",");
+    let data = (0..40)
+        .map(|row| format!("{{{}}}", (0..1600).map(|n| format!("\"c{}\":{row}", 1599 - n)).collect::<Vec<_>>().join(",")))
+        .collect::<Vec<_>>()
+        .join(",");
+    for (json, verb) in [
+        (format!("{{\"select\":{}}}", json_text(&list(1600))), read as Verb),
+        (format!("{{\"select\":{},\"filter\":{{{}}}}}", json_text(&(list(1599) + ",count()")), conditions(1000)), read),
+        (format!("{{\"data\":[{data}]}}"), insert_),
     ] {
-        run(&json, read, "Nothing was read.");
+        let began = std::time::Instant::now();
+        let statements = verb(&Arguments::parse(Some(&json)).unwrap(), &wide, &NoRelations).unwrap();
+        let took = began.elapsed();
+        println!("{} bytes, {} parameters: {took:?}", json.len(), statements[0].0.params.len());
+        assert!(took.as_secs() < 30, "{took:?}");
     }
 }
 
@@ -440,15 +600,10 @@ fn the_checker_sees_leaks() {
         "SELECT 'x",
         "SELECT $$x$$",
         "a;b",
+        "SELECT (1",
+        "SELECT t1.\"secret\"",
     ] {
-        let statement = Statement {
-            sql: sql.to_owned(),
-            params: Vec::new(),
-            notes: Vec::new(),
-            limit: 1,
-            offset: 0,
-            returns: true,
-        };
-        assert!(std::panic::catch_unwind(|| check(&statement, &users())).is_err(), "{sql}");
+        let statement = Statement { sql: sql.to_owned(), params: Vec::new(), returns: true };
+        assert!(std::panic::catch_unwind(|| check(&statement, &[users()])).is_err(), "{sql}");
     }
 }

@@ -27,6 +27,10 @@ SELECT t.via('a', 'list_tables', '{"search": "people ordered"}');
 SELECT t.via('a', 'list_tables', '{"schema": "st", "search": "%"}');
 SELECT t.via('a', 'list_tables', '{"schema": "st", "search": "_"}');
 SELECT t.via('a', 'list_tables', '{"schema": "st", "limit": 2}');
+SELECT t.via('a', 'list_tables', '{"schema": "st", "limit": 2, "offset": 2}');
+SELECT t.via('a', 'list_tables', '{"schema": "st", "limit": 2, "offset": 4}');
+SELECT t.via('a', 'list_tables', '{"schema": "st", "offset": 5}');
+SELECT t.via('a', 'list_tables', '{"offset": -1}');
 SELECT t.via('a', 'list_tables', '{"schema": "nowhere"}');
 SELECT t.via('a', 'list_tables', '{"limit": 0}');
 SELECT t.via('a', 'list_tables', '{"schemas": "st"}');
@@ -40,6 +44,67 @@ SELECT t.via('a', 'describe_table', '{"table": "st.nothing"}');
 SELECT t.via('a', 'describe_table', '{"table": "st.nothing2"}');
 SELECT t.via('a', 'describe_table', '{"table": "st.hidden_lines"}');
 SELECT t.via('a', 'describe_table', '{}');
+SELECT t.via('a', 'describe_table', '{"table": "st.orders", "offset": -1}');
+SELECT t.via('a', 'describe_table', '{"table": "st.orders", "offset": 5}');
+SELECT t.via('a', 'describe_table', '{"table": "st.orders", "offset": 99}');
+-- Checks: only those whose every column may be read; a check of the whole row needs the whole row.
+CREATE TABLE st.checked (a int, b int, c int, CONSTRAINT a_positive CHECK (a > 0), CONSTRAINT a_below_b CHECK (a < b), CONSTRAINT secret_c CHECK (c <> 42),
+                         CONSTRAINT no_column CHECK (1 < 2), CONSTRAINT whole_row CHECK (checked IS NOT NULL));
+GRANT SELECT (a, b) ON st.checked TO authenticated;
+GRANT SELECT ON st.checked TO service_role;
+GRANT USAGE ON SCHEMA st TO service_role;
+SELECT t.via('a', 'describe_table', '{"table": "st.checked"}')::jsonb -> 'checks';
+SELECT t.via('service', 'describe_table', '{"table": "st.checked"}')::jsonb -> 'checks';
+REVOKE SELECT (b) ON st.checked FROM authenticated;
+SELECT t.via('a', 'describe_table', '{"table": "st.checked"}')::jsonb -> 'checks';
+-- Row estimates: where nothing is hidden from the caller, and never a view's.
+CREATE FUNCTION st.estimates(key text) RETURNS TABLE (name text, listed int, described int) LANGUAGE sql VOLATILE AS $$
+SELECT l ->> 'name', (l ->> 'row_estimate')::int, (t.via(key, 'describe_table', jsonb_build_object('table', 'est.' || (l ->> 'name')))::jsonb ->> 'row_estimate')::int
+  FROM jsonb_array_elements(t.via(key, 'list_tables', '{"schema": "est"}')::jsonb -> 'tables') AS l
+$$;
+CREATE SCHEMA est AUTHORIZATION regress_owner;
+GRANT USAGE ON SCHEMA est TO authenticated, service_role;
+SET ROLE regress_owner;
+CREATE TABLE est.plain AS SELECT g AS id FROM generate_series(1, 1000) AS g;
+CREATE TABLE est.never_analyzed (id int);
+CREATE TABLE est.policies AS SELECT g AS id FROM generate_series(1, 500) AS g;
+ALTER TABLE est.policies ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON est.policies USING (id < 3);
+CREATE TABLE est.forced AS SELECT g AS id FROM generate_series(1, 500) AS g;
+ALTER TABLE est.forced ENABLE ROW LEVEL SECURITY;
+ALTER TABLE est.forced FORCE ROW LEVEL SECURITY;
+CREATE TABLE est.insert_only AS SELECT g AS id FROM generate_series(1, 500) AS g;
+CREATE TABLE est.parted (id int) PARTITION BY RANGE (id);
+CREATE TABLE est.parted_1 PARTITION OF est.parted FOR VALUES FROM (0) TO (100);
+CREATE TABLE est.parted_2 PARTITION OF est.parted FOR VALUES FROM (100) TO (1000);
+CREATE TABLE est.parent (id int);
+CREATE TABLE est.child () INHERITS (est.parent);
+CREATE VIEW est.view_of_plain AS SELECT id FROM est.plain;
+CREATE VIEW est.view_of_policies AS SELECT id FROM est.policies;
+CREATE MATERIALIZED VIEW est.kept AS SELECT id FROM est.plain WHERE id <= 10;
+INSERT INTO est.parted SELECT generate_series(1, 300);
+INSERT INTO est.parent SELECT generate_series(1, 20);
+INSERT INTO est.child SELECT generate_series(1, 30);
+GRANT SELECT ON ALL TABLES IN SCHEMA est TO authenticated, service_role;
+REVOKE SELECT ON est.insert_only FROM authenticated;
+GRANT INSERT ON est.insert_only TO authenticated;
+RESET ROLE;
+ANALYZE est.plain, est.policies, est.forced, est.insert_only, est.parted_1, est.parted_2, est.parent, est.child, est.kept;
+SELECT * FROM st.estimates('a');
+SELECT * FROM st.estimates('service');
+SET ROLE regress_owner;
+SELECT l ->> 'name' AS name, l -> 'row_estimate' AS estimate FROM jsonb_array_elements(t.call('list_tables', '{"schema": "est"}')::jsonb -> 'tables') AS l WHERE l ->> 'name' IN ('forced', 'policies');
+RESET ROLE;
+-- Every change of it is seen by the next call.
+ALTER TABLE est.plain ENABLE ROW LEVEL SECURITY;
+SELECT t.via('a', 'describe_table', '{"table": "est.plain"}')::jsonb -> 'row_estimate' AS with_policies;
+ALTER TABLE est.plain DISABLE ROW LEVEL SECURITY;
+SELECT t.via('a', 'describe_table', '{"table": "est.plain"}')::jsonb -> 'row_estimate' AS without;
+ALTER ROLE service_role NOBYPASSRLS;
+SELECT t.via('service', 'describe_table', '{"table": "est.policies"}')::jsonb -> 'row_estimate' AS no_bypass;
+ALTER ROLE service_role BYPASSRLS;
+SELECT t.via('service', 'describe_table', '{"table": "est.policies"}')::jsonb -> 'row_estimate' AS bypass;
+DROP SCHEMA est CASCADE;
 -- Every change is seen by the next call.
 SELECT t.via('a', 'describe_table', '{"table": "st.codes"}') ~ 'shown now';
 COMMENT ON VIEW st.codes IS 'shown now';

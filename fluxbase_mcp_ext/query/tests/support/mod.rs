@@ -1,7 +1,10 @@
 //! The table that the tests ask about, and short ways to ask.
 #![allow(dead_code)]
 
-use fluxbase_query::{Arguments, Bounds, Column, QueryError, Statement, Table};
+pub mod relations;
+pub mod tokens;
+
+use fluxbase_query::{Arguments, Bounds, Column, NoRelations, Param, QueryError, Select, Table};
 
 pub const BOOL: u32 = 16;
 pub const BYTEA: u32 = 17;
@@ -98,10 +101,11 @@ pub fn users() -> Table {
             // May be read, not written.
             Column { insert: false, update: false, ..column("owner", TEXT, "text", 'S', 1009) },
         ],
+        ..Table::default()
     }
 }
 
-/// A small table for tests that compare whole statements.
+/// A small table for tests that compare whole statements. It has no key that the caller may read.
 pub fn notes() -> Table {
     Table {
         oid: 16500,
@@ -109,28 +113,45 @@ pub fn notes() -> Table {
         name: "notes".to_owned(),
         kind: 'r',
         columns: vec![
-            column("id", INT4, "integer", 'N', 1007),
+            Column { not_null: true, ..column("id", INT4, "integer", 'N', 1007) },
             column("title", TEXT, "text", 'S', 1009),
             column("created_at", TIMESTAMPTZ, "timestamp with time zone", 'D', 1185),
         ],
+        ..Table::default()
     }
+}
+
+/// [`notes`] with its primary key.
+pub fn keyed_notes() -> Table {
+    Table { key: vec!["id".to_owned()], ..notes() }
 }
 
 pub fn args(json: &str) -> Arguments {
     Arguments::parse(Some(json)).unwrap()
 }
 
-pub fn select(json: &str, table: &Table) -> Result<Statement, QueryError> {
-    fluxbase_query::select(&Arguments::parse(Some(json))?, table, &Bounds::default())
+/// A read of a table without relations.
+pub fn select(json: &str, table: &Table) -> Result<Select, QueryError> {
+    fluxbase_query::select(&Arguments::parse(Some(json))?, table, &NoRelations, &Bounds::default())
+}
+
+/// What stands between WHERE and LIMIT.
+pub fn condition(sql: &str) -> &str {
+    let start = sql.find(" WHERE ").map_or(sql.len(), |index| index + 7);
+    let end = sql.rfind(" LIMIT ").unwrap();
+    &sql[start.min(end)..end]
+}
+
+/// Parameters as type and text.
+pub fn typed(params: &[Param]) -> Vec<(u32, &str)> {
+    params.iter().map(|param| (param.type_oid, param.value.as_deref().unwrap_or("NULL"))).collect()
 }
 
 /// The WHERE clause and the parameters (type, text) of a filter on `users`.
 pub fn filter(filter: &str) -> Result<(String, Vec<(u32, String)>), QueryError> {
-    let statement = select(&format!("{{\"select\":\"t\",\"filter\":{filter}}}"), &users())?;
-    let start = statement.sql.find(" WHERE ").map_or(statement.sql.len(), |index| index + 7);
-    let end = statement.sql.rfind(" LIMIT ").unwrap();
-    let params = statement.params.into_iter().map(|param| (param.type_oid, param.value.unwrap())).collect();
-    Ok((statement.sql[start.min(end)..end].to_owned(), params))
+    let statement = select(&format!("{{\"select\":\"t\",\"filter\":{filter}}}"), &users())?.statement;
+    let params = typed(&statement.params).into_iter().map(|(oid, text)| (oid, text.to_owned())).collect();
+    Ok((condition(&statement.sql).to_owned(), params))
 }
 
 /// The whole text of the error of a filter on `users`, and its SQLSTATE.
