@@ -9,6 +9,7 @@
 //! It runs inside the guard. It does not read tables' rows.
 
 mod relations;
+mod row_types;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -25,6 +26,7 @@ use crate::identity::{Identity, keys};
 use crate::{guard, gucs, identity, statement};
 
 pub use relations::{Reader, relations};
+use row_types::RowTypes;
 
 const TABLE: &str = include_str!("catalog/table.sql");
 const TABLES: &str = include_str!("catalog/tables.sql");
@@ -38,7 +40,7 @@ pub struct Described {
     pub table: Table,
     /// What only people and models read.
     pub about: About,
-    /// The tables that a view reads.
+    /// The tables that a view reads, and the relations of the row types that columns are made of.
     depends: Vec<u32>,
 }
 
@@ -131,11 +133,16 @@ pub fn table(identity: &Identity, name: &TableName) -> Result<Rc<Described>, Err
 
 /// Whether the identity may reach into the schema at all.
 pub fn open(identity: &Identity, schema: &str) -> bool {
+    is_open(identity, schema, &gucs::hidden_schemas())
+}
+
+/// [`open`] with `mcp.hidden_schemas` read before.
+fn is_open(identity: &Identity, schema: &str, hidden: &str) -> bool {
     identity.admin
         || !(SYSTEM.contains(&schema)
             || schema.starts_with("pg_toast")
             || schema.starts_with("pg_temp")
-            || list(&gucs::hidden_schemas()).any(|hidden| hidden == schema))
+            || list(hidden).any(|hidden| hidden == schema))
 }
 
 /// Relations that the role may use, as JSON objects: schema, name, kind, comment, row_estimate.
@@ -230,6 +237,9 @@ struct ColumnRow {
     is_composite: bool,
     element_oid: u32,
     element_category: char,
+    nested: bool,
+    has_json_cast: bool,
+    row: Option<u32>,
     not_null: bool,
     has_default: bool,
     default: Option<String>,
@@ -250,7 +260,8 @@ fn describe(schema: &str, name: &str) -> Result<Option<Rc<Described>>, Error> {
     let Some(text) = query(TABLE, &[schema.into(), name.into()])?.pop() else { return Ok(None) };
     let row: TableRow = serde_json::from_str(&text)
         .map_err(|error| Error::internal(&format!("catalog/table.sql: {error}")))?;
-    let described = Rc::new(row.into());
+    let types: Vec<u32> = row.columns.iter().filter_map(|column| column.row).collect();
+    let described = Rc::new(Described::new(row, RowTypes::read(&types)?));
     DESCRIBED.with_borrow_mut(|all| {
         if all.len() >= REMEMBERED {
             all.clear();
@@ -260,9 +271,11 @@ fn describe(schema: &str, name: &str) -> Result<Option<Rc<Described>>, Error> {
     Ok(Some(described))
 }
 
-impl From<TableRow> for Described {
-    fn from(row: TableRow) -> Self {
-        let (columns, about) = row.columns.into_iter().map(ColumnRow::split).unzip();
+impl Described {
+    fn new(row: TableRow, mut types: RowTypes) -> Self {
+        let (columns, about) = row.columns.into_iter().map(|column| column.split(&mut types)).unzip();
+        let mut depends = row.depends;
+        depends.append(&mut types.relations);
         Described {
             table: Table {
                 oid: row.oid,
@@ -274,13 +287,13 @@ impl From<TableRow> for Described {
                 row_security: row.filtered,
             },
             about: About { row_security: row.row_security, verbs: row.verbs, columns: about },
-            depends: row.depends,
+            depends,
         }
     }
 }
 
 impl ColumnRow {
-    fn split(self) -> (Column, ColumnAbout) {
+    fn split(self, types: &mut RowTypes) -> (Column, ColumnAbout) {
         (
             Column {
                 name: self.name,
@@ -296,6 +309,9 @@ impl ColumnRow {
                 is_composite: self.is_composite,
                 element_oid: self.element_oid,
                 element_category: self.element_category,
+                nested: self.nested,
+                has_json_cast: self.has_json_cast,
+                fields: types.fields(self.row),
                 not_null: self.not_null,
                 has_default: self.has_default,
                 generated: self.generated,

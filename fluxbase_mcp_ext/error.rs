@@ -124,7 +124,7 @@ impl Error {
             message,
             detail: report.detail().map(str::to_owned),
             constraint,
-            hint: report.hint().map(str::to_owned),
+            hint: report.hint().or_else(|| next_step(report.message())).map(str::to_owned),
         }
     }
 
@@ -135,6 +135,23 @@ impl Error {
         pgrx::log!("fluxbase_mcp_ext: internal error, reference {reference}: {cause}");
         Error::Internal { reference }
     }
+}
+
+/// What to do about errors that Postgres explains to people who write SQL, in words of the tools' arguments.
+fn next_step(message: &str) -> Option<&'static str> {
+    const STEPS: [(&str, &str); 4] = [
+        (
+            "syntax error in tsquery",
+            "fts takes the operators & | ! and <->; for plain words use wfts or plfts.",
+        ),
+        (
+            "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+            "on_conflict names exactly the columns of one unique key; describe_table shows them under primary_key and unique.",
+        ),
+        ("cannot cast type", "In select leave the cast out, or cast to text."),
+        ("malformed range literal", "Write a range as \"[1,10)\", a single value v as \"[v,v]\"."),
+    ];
+    STEPS.into_iter().find(|(begin, _)| message.starts_with(begin)).map(|(_, step)| step)
 }
 
 /// Whether an error ends the whole transaction and is never answered as a tool's result: cancel, shutdown, out of

@@ -37,6 +37,8 @@ pub struct Bounds {
     pub max_rows: u64,
     /// The most characters of their text.
     pub max_chars: usize,
+    /// So many rows at the begin are not for the caller, and do not count.
+    pub free_rows: u64,
 }
 
 /// What a statement gave back.
@@ -150,7 +152,7 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
         rows: f64,
     }
     let sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
-    let mut sink = Sink::new(Bounds { max_rows: 1, max_chars: usize::MAX }, true);
+    let mut sink = Sink::new(Bounds { max_rows: 1, max_chars: usize::MAX, free_rows: 0 }, true);
     // SAFETY: the sink outlives the call. To SPI no utility statement is a reading one; EXPLAIN without ANALYZE is.
     unsafe { execute(&sql, &statement.params, false, &mut sink)? };
     match serde_json::from_str::<[Explained; 1]>(&sink.rows.text) {
@@ -358,7 +360,7 @@ unsafe extern "C-unwind" fn receive(
     unsafe {
         let sink = &mut *own.cast::<Sink>();
         sink.rows.total += 1;
-        if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows {
+        if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows.saturating_add(sink.bounds.free_rows) {
             return !sink.stop;
         }
         if (*slot).tts_nvalid < 1 {
@@ -371,6 +373,7 @@ unsafe extern "C-unwind" fn receive(
         let bytes = pgrx::varlena::varlena_to_byte_slice(packed);
         let text = std::str::from_utf8_unchecked(bytes);
         let chars = text.chars().count() + 1;
+        let chars = if sink.rows.shown < sink.bounds.free_rows { 0 } else { chars };
         if sink.chars + chars > sink.bounds.max_chars {
             sink.rows.cut = true;
             return !sink.stop;

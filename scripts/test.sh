@@ -47,10 +47,12 @@ part_check() {
 }
 
 part_docs() {
-    build_listener
-    python3 tests/docs/check_reference.py </dev/null 2>&1 | tee "$CACHE/log/test-docs.log"
+    local log=$CACHE/log/test-docs.log status=0
+    server_environment
+    bash tests/docs/run.sh </dev/null 2>&1 | tee "$log" || status=$?
     # shellcheck disable=SC2046
-    count $(sums . "$CACHE/log/test-docs.log")
+    count $(sums . "$log")
+    return "$status"
 }
 
 # cargo_counted ARGUMENT…: cargo test; its output is shown, its "test result" lines are added up.

@@ -15,8 +15,9 @@ use fluxbase_query::{Catalog, CatalogError, Junction, Pair, Relation, Table};
 use pgrx::pg_sys;
 use serde::Deserialize;
 
-use super::{Described, describe, open, query};
+use super::{Described, describe, is_open, query};
 use crate::error::Error;
+use crate::gucs;
 use crate::identity::{self, Identity};
 
 const RELATIONS: &str = include_str!("relations.sql");
@@ -109,9 +110,10 @@ pub fn relations(identity: &Identity, oid: u32) -> Result<Rc<Vec<Relation>>, Err
         }
     };
     // Not kept: which schemas are open depends on the key and on settings.
+    let hidden = gucs::hidden_schemas();
     let reachable = |relation: &Relation| {
-        open(identity, &relation.schema)
-            && relation.junction.as_ref().is_none_or(|junction| open(identity, &junction.schema))
+        is_open(identity, &relation.schema, &hidden)
+            && relation.junction.as_ref().is_none_or(|junction| is_open(identity, &junction.schema, &hidden))
     };
     if identity.admin || all.iter().all(reachable) {
         return Ok(all);

@@ -54,6 +54,11 @@ SELECT json_build_object(
                     'is_composite', b.typtype = 'c',
                     'element_oid', coalesce(e.oid, 0)::int8,
                     'element_category', coalesce(e.typcategory, 'X'),
+                    'nested', coalesce(e.typsubscript = 'array_subscript_handler'::regproc, false),
+                    'has_json_cast', EXISTS (SELECT FROM pg_cast AS k
+                                              WHERE k.castsource = coalesce(e.oid, b.oid) AND k.castsource >= 16384
+                                                AND k.casttarget = 'json'::regtype AND k.castmethod = 'f'),
+                    'row', CASE WHEN coalesce(e.typtype, b.typtype) = 'c' THEN coalesce(e.oid, b.oid)::int8 END,
                     'not_null', a.attnotnull,
                     'has_default', a.atthasdef AND a.attgenerated = '',
                     -- No default names a column; with the table's oid each would cost a look at all its columns.

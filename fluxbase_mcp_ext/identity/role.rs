@@ -73,7 +73,7 @@ pub fn describe(role: pg_sys::Oid) -> Rc<Role> {
 }
 
 /// Settings that make the JSON forms of values a contract: the same for every caller.
-const OUTPUT: [(&str, &str); 8] = [
+const OUTPUT: [(&str, &str); 10] = [
     ("row_security", "on"),
     ("DateStyle", "ISO, MDY"),
     ("IntervalStyle", "postgres"),
@@ -82,6 +82,9 @@ const OUTPUT: [(&str, &str); 8] = [
     ("extra_float_digits", "1"),
     ("lc_monetary", "C"),
     ("xmloption", "content"),
+    // Not output: NULL in array text, which lists in data become.
+    ("array_nulls", "on"),
+    ("quote_all_identifiers", "off"),
 ];
 
 /// The role's part of `ALTER ROLE … SET` that a tool runs with: how statements are planned and what policies may read. Timeouts

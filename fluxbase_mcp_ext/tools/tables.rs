@@ -41,7 +41,11 @@ pub fn query(request: &Request<'_>) -> Result<Answer, Error> {
     let reader = Reader::new(request.identity);
     let mut plan = fluxbase_query::select(&args, &described.table, &reader, &bounds)?;
     let max_chars = max_chars(&args, &mut plan.notes).map_err(nothing_read)?;
-    let rows = statement::run(&plan.statement, Access::Read, Bounds { max_rows: plan.limit, max_chars })?;
+    let rows = statement::run(
+        &plan.statement,
+        Access::Read,
+        Bounds { max_rows: plan.limit, max_chars, free_rows: 0 },
+    )?;
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",
@@ -71,9 +75,9 @@ fn read_output(
     let why = if rows.cut {
         Some(format!("the rows reached {max_chars} characters"))
     } else if more && limited {
-        Some(format!("{} rows are the most that one answer holds", plan.limit))
+        Some(format!("the most that one answer holds is {}", count_of(plan.limit)))
     } else if more && !asked {
-        Some(format!("{} rows are the default limit", plan.limit))
+        Some(format!("the default limit is {}", count_of(plan.limit)))
     } else {
         None
     };
@@ -84,8 +88,8 @@ fn read_output(
     let mut notes = plan.notes;
     if let Some(why) = &why {
         notes.push(format!(
-            "truncated after {} rows: {why}. Go on with the same call and {next}.",
-            rows.shown
+            "truncated after {}: {why}. Go on with the same call and {next}.",
+            count_of(rows.shown)
         ));
     }
     notes.extend(open_list(&rows.text, plan.open_list));
@@ -123,7 +127,7 @@ fn read_output(
 /// The rows that the question finds without limit and offset.
 fn total(count: &Count) -> Result<u64, Error> {
     let exact = |counting| {
-        let bounds = Bounds { max_rows: 1, max_chars: 100 };
+        let bounds = Bounds { max_rows: 1, max_chars: 100, free_rows: 0 };
         let text = statement::run(counting, Access::Read, bounds)?.text;
         text.parse().map_err(|_| Error::internal("a count that is no number"))
     };
@@ -219,7 +223,8 @@ pub fn batch(request: &Request<'_>) -> Result<Answer, Error> {
     args.only(&BATCH_ARGUMENTS).map_err(nothing_changed)?;
     let undo = args.bool("dry_run").map_err(nothing_changed)?.unwrap_or(false);
     let mut notes = Vec::new();
-    let mut left = max_chars(&args, &mut notes).map_err(nothing_changed)?;
+    let max_chars = max_chars(&args, &mut notes).map_err(nothing_changed)?;
+    let mut left = max_chars;
     let operations = args.objects("operations").map_err(nothing_changed)?.unwrap_or_default();
     if operations.is_empty() || operations.len() > MAX_OPERATIONS {
         return Err(Error::refused(
@@ -232,8 +237,8 @@ pub fn batch(request: &Request<'_>) -> Result<Answer, Error> {
     for (n, operation) in operations.into_iter().enumerate() {
         let at = format!("operations[{n}]");
         statement::set_operation(Some(&at));
-        let result =
-            operate(request.identity, operation, left, &mut notes).map_err(|error| error.within(&at))?;
+        let result = operate(request.identity, operation, left, max_chars, &mut notes)
+            .map_err(|error| error.within(&at))?;
         if n > 0 {
             text.push(',');
         }
@@ -253,6 +258,7 @@ pub fn batch(request: &Request<'_>) -> Result<Answer, Error> {
 fn operate(
     identity: &Identity,
     operation: Arguments,
+    left: usize,
     max_chars: usize,
     notes: &mut Vec<String>,
 ) -> Result<String, Error> {
@@ -274,7 +280,9 @@ fn operate(
         ));
     };
     let verb = Verb::parse(&name).map_err(nothing_changed)?;
-    Ok(perform(identity, verb, &operation.without("op"), max_chars)?.text(max_chars, notes))
+    let args = operation.without("op");
+    args.only(verb.arguments()).map_err(nothing_changed)?;
+    Ok(perform(identity, verb, &args, left)?.text(max_chars, notes))
 }
 
 /// A write that was done.
@@ -289,9 +297,11 @@ struct Done {
 fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) -> Result<Done, Error> {
     let described = table(identity, args, Outcome::NothingChanged)?;
     let reader = Reader::new(identity);
+    may(verb, &described)?;
     let plan = verb.plan(args, &described.table, &reader)?;
-    let max_rows = gucs::max_rows() + u64::from(plan.counted);
-    let mut rows = statement::run(&plan.statement, Access::Write, Bounds { max_rows, max_chars })?;
+    // The row with the number is not for the caller.
+    let bounds = Bounds { max_rows: gucs::max_rows(), max_chars, free_rows: u64::from(plan.counted) };
+    let mut rows = statement::run(&plan.statement, Access::Write, bounds)?;
     let mut touched = rows.total;
     if plan.counted {
         // The first row is the number.
@@ -301,7 +311,7 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
     }
     let wrong = match (plan.expect, plan.max_affected) {
         (Some(expect), _) if touched != expect => {
-            Some(format!("expect: {expect} rows were to be {}, it would be {touched}", verb.past()))
+            Some(format!("expect: {} to be {}, it would be {touched}", rows_were(expect), verb.past()))
         }
         (_, Some(most)) if touched > most => Some(format!(
             "max_affected: at most {most} rows were to be {}, it would be {touched}",
@@ -313,7 +323,11 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
         return Err(Error::refused(
             "21000",
             format!("{wrong}. Nothing was changed."),
-            "Look at the rows with query_table and the same filter.".to_owned(),
+            match verb {
+                Verb::Insert => "Compare data with what is there; on_conflict and triggers count too.",
+                Verb::Update | Verb::Delete => "Look at the rows with query_table and the same filter.",
+            }
+            .to_owned(),
         ));
     }
     if verb == Verb::Insert && touched == 0 && !plan.ignores {
@@ -339,17 +353,19 @@ impl Done {
             return format!(r#"{{"inserted":{touched}}}"#);
         }
         if single && touched == 1 && rows.shown == 0 && rows.cut {
-            notes.push(
-                "The row was inserted; it is larger than one answer may be and is not shown.".to_owned(),
-            );
+            notes.push(format!(
+                "The row was inserted; it does not fit into {max_chars} characters and is not shown."
+            ));
             return r#"{"inserted":1}"#.to_owned();
         }
         let mut text = format!(r#"{{"{past}":{touched},"records":[{}]{dry_run}"#, rows.text);
         notes.extend(open_list(&rows.text, self.plan.open_list));
         if self.plan.statement.returns && rows.shown < rows.total {
             let why = format!(
-                "All {touched} rows were {past}; {} records are shown, because an answer is bounded to {} rows and {max_chars} characters.",
+                "All {} {past}; {} of {} records are shown, because an answer is bounded to {} rows and {max_chars} characters.",
+                rows_were(touched),
                 rows.shown,
+                rows.total,
                 gucs::max_rows()
             );
             text.push_str(r#","truncated":{"why":"#);
@@ -360,6 +376,37 @@ impl Done {
         text.push('}');
         text
     }
+}
+
+fn count_of(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+fn rows_were(number: u64) -> String {
+    if number == 1 { "1 row was".to_owned() } else { format!("{number} rows were") }
+}
+
+/// Refuses a verb that the caller has no privilege for on any column, or that the relation cannot take (a materialized view).
+fn may(verb: Verb, described: &Described) -> Result<(), Error> {
+    let (name, verbs) = (verb.name(), &described.about.verbs);
+    let table = &described.table;
+    // Of a view or a foreign table Postgres knows better what is in the way.
+    if matches!(table.kind, 'v' | 'f') || verbs.iter().any(|may| may == name) {
+        return Ok(());
+    }
+    let doing = match verb {
+        Verb::Insert => "insert into",
+        Verb::Update => "update",
+        Verb::Delete => "delete from",
+    };
+    Err(Error::refused(
+        "42501",
+        format!("you may not {doing} {}.{}. Nothing was changed.", table.schema, table.name),
+        match &verbs[..] {
+            [] => None,
+            verbs => Some(format!("You may: {}. describe_table shows it under you_may.", verbs.join(", "))),
+        },
+    ))
 }
 
 /// The table that the arguments name, as the caller sees it.

@@ -59,7 +59,15 @@ impl Cast {
         let lower = name.to_ascii_lowercase();
         CASTS.iter().find(|cast| cast.name == lower).ok_or_else(|| {
             let names = CASTS.iter().map(|cast| cast.name);
-            let mut hint = nearest(&lower, names.clone())
+            let habit = match lower.as_str() {
+                "string" | "char" => Some("text"),
+                "number" => Some("numeric"),
+                "double" | "double precision" | "float" => Some("float8"),
+                "datetime" => Some("timestamp"),
+                _ => None,
+            };
+            let mut hint = habit
+                .or_else(|| nearest(&lower, names.clone()))
                 .map_or_else(String::new, |near| format!("Did you mean {near}? "));
             hint.push_str("Types: ");
             hint.push_str(&names.collect::<Vec<_>>().join(", "));
@@ -129,6 +137,10 @@ impl Function {
             (Function::Sum, oid::FLOAT4 | oid::FLOAT8 | oid::INTERVAL | oid::MONEY)
             | (Function::Avg, oid::FLOAT8 | oid::INTERVAL) => Cow::Borrowed(field),
             (Function::Sum | Function::Avg, _) if own => Cow::Borrowed(field),
+            // Postgres 18 has them for rows, but what comes out has lost its fields' names.
+            (Function::Min | Function::Max, _) if field.is_composite => {
+                return Err(self.unfit(field, at, "Numbers, texts, dates, times and enums have one."));
+            }
             (Function::Min | Function::Max, oid::BOOL | oid::JSON | oid::JSONB | oid::XML) => {
                 return Err(self.unfit(field, at, "Numbers, texts, dates, times and enums have one."));
             }
@@ -152,6 +164,11 @@ impl Function {
     }
 
     fn unfit(self, field: &Column, at: &str, hint: &str) -> QueryError {
+        let hint = if field.is_json() && field.name.contains("->") {
+            format!("Cast it first: {}.", show(&format!("{}::numeric.{}()", field.name, self.name())))
+        } else {
+            hint.to_owned()
+        };
         QueryError::operator(format!(
             "{at}: {} has the type {}, which has no {}.",
             show(&field.name),

@@ -10,6 +10,24 @@ use crate::error::{QueryError, place, show};
 use crate::json::{self, Json};
 use crate::names::{TableName, nearest};
 
+/// What callers who know other systems write, and what they mean.
+const HABITS: [(&str, &str); 14] = [
+    ("where", "filter"),
+    ("conditions", "filter"),
+    ("columns", "select"),
+    ("fields", "select"),
+    ("sort", "order"),
+    ("order_by", "order"),
+    ("page", "offset"),
+    ("skip", "offset"),
+    ("values", "data"),
+    ("set", "data"),
+    ("rows", "data"),
+    ("records", "data"),
+    ("upsert", "on_conflict"),
+    ("include", "select"),
+];
+
 /// The members of `params.arguments`, each name once.
 #[derive(Debug, Clone, Default)]
 pub struct Arguments {
@@ -51,7 +69,14 @@ impl Arguments {
             None => Ok(()),
             Some((name, _)) => {
                 let mut hint = String::new();
-                if let Some(near) = nearest(name, known.iter().copied()) {
+                let habit = HABITS
+                    .iter()
+                    .find(|(habit, _)| habit.eq_ignore_ascii_case(name))
+                    .map(|(_, meant)| *meant);
+                let near = habit
+                    .filter(|meant| known.contains(meant))
+                    .or_else(|| nearest(name, known.iter().copied()));
+                if let Some(near) = near {
                     hint.push_str(&format!("Did you mean {}? ", show(near)));
                 }
                 hint.push_str(&match known {

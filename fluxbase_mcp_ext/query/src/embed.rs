@@ -12,7 +12,7 @@ use crate::catalog::Catalog;
 use crate::error::{Fault, QueryError, place, show};
 use crate::filter::{Predicate, Scope};
 use crate::json::{Json, members};
-use crate::names::{nearest, split_items, unquote};
+use crate::names::{nearest, split_items, unquote, written};
 use crate::order;
 use crate::selection::{Embed, Selection, Shape};
 
@@ -99,7 +99,10 @@ fn find<'s, 't>(
             let names: Vec<&str> = names.collect();
             hint.push_str(&match names[..] {
                 [] => "select has no relation there; write one first: select=\"*,relation(*)\".".to_owned(),
-                _ => format!("Relations of select: {}.", names.join(", ")),
+                _ => format!(
+                    "Relations of select: {}.",
+                    names.iter().map(|name| written(name)).collect::<Vec<_>>().join(", ")
+                ),
             });
             return Err(QueryError::argument(format!("{at}: select has no relation {}.", show(&step)))
                 .with_hint(hint));

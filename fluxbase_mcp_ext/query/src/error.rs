@@ -267,8 +267,18 @@ pub(crate) fn place(parent: &str, key: &str) -> String {
     let plain = !key.is_empty()
         && key.len() <= SHOWN
         && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '-'));
-    let shown = if plain { key.to_owned() } else { show(key) };
-    if parent.is_empty() { shown } else { format!("{parent}.{shown}") }
+    // Every condition and every value has a place, needed or not.
+    let mut out = String::with_capacity(parent.len() + key.len() + 1);
+    if !parent.is_empty() {
+        out.push_str(parent);
+        out.push('.');
+    }
+    if plain {
+        out.push_str(key)
+    } else {
+        out.push_str(&show(key))
+    }
+    out
 }
 
 /// A short raw JSON text as it stands, a long one as `sample`: examples in a hint stay readable.

@@ -105,16 +105,33 @@ pub(crate) struct Scope<'s, 't> {
 }
 
 impl<'s, 't> Scope<'s, 't> {
-    /// The relation of that name: one of `select`, else one of the table. `None` when there is none.
+    /// The relation of that name, which may have a hint: one of `select`, else one of the table. `None` when there is none.
     pub(crate) fn relation(
         &self,
-        name: &str,
+        text: &str,
         at: &str,
     ) -> Result<Option<(Way<'t>, &'s [Embed<'t>])>, QueryError> {
-        if let Some(embed) = self.embeds.iter().find(|embed| embed.name == name) {
+        self.find(text, false, at)
+    }
+
+    /// The same where only a relation of one row makes sense.
+    pub(crate) fn relation_of_one(&self, text: &str, at: &str) -> Result<Option<Way<'t>>, QueryError> {
+        Ok(self.find(text, true, at)?.map(|(way, _)| way))
+    }
+
+    fn find(
+        &self,
+        text: &str,
+        prefer_one: bool,
+        at: &str,
+    ) -> Result<Option<(Way<'t>, &'s [Embed<'t>])>, QueryError> {
+        let Some((name, hint)) = relation::read_hinted(text) else { return Ok(None) };
+        if hint.is_none()
+            && let Some(embed) = self.embeds.iter().find(|embed| embed.name == name)
+        {
             return Ok(Some((embed.way, &embed.selection.embeds)));
         }
-        let way = Way::find(self.catalog, self.table, name, None, at)?;
+        let way = Way::find(self.catalog, self.table, &name, hint.as_deref(), prefer_one, at)?;
         Ok(way.map(|way| (way, [].as_slice())))
     }
 }
@@ -458,41 +475,48 @@ impl Reader {
             return Ok(());
         }
         // A dot outside quotes and before any arrow parts a relation from its field.
-        if let Some((name, rest)) = relation_prefix(key) {
-            let mut found = scope.relation(&name, at)?;
-            let (mut name, mut rest) = (name, rest);
+        if let Some((first, rest)) = relation_prefix(key) {
+            let (mut name, mut rest) = (first, rest);
+            let mut found = scope.relation(name, at)?;
             // schema.table.field
             if found.is_none()
                 && let Some((more, after)) = relation_prefix(rest)
             {
-                let whole = format!("{name}.{more}");
-                found = scope.relation(&whole, at)?;
+                let whole = &key[..first.len() + 1 + more.len()];
+                found = scope.relation(whole, at)?;
                 if found.is_some() {
                     (name, rest) = (whole, after);
                 }
             }
-            let Some((way, embeds)) = found else {
-                let error = relation::unknown(scope.catalog, scope.table, &name, &place(at, key));
-                return Err(match scope.table.readable(&name) {
-                    Some(column) if column.is_json() || column.is_composite => error.with_hint(format!(
-                        "A part of the column {} is {}.",
-                        show(&name),
-                        show(&format!("{name}->{rest}"))
-                    )),
-                    _ => error,
-                });
-            };
-            match asked.iter_mut().find(|asked| asked.name == name) {
-                Some(asked) => asked.entries.push((rest, raw)),
-                None => asked.push(Asked { name, way, embeds, entries: vec![(rest, raw)] }),
+            if let Some((way, embeds)) = found {
+                match asked.iter_mut().find(|asked| asked.name == name) {
+                    Some(asked) => asked.entries.push((rest, raw)),
+                    None => {
+                        asked.push(Asked { name: name.to_owned(), way, embeds, entries: vec![(rest, raw)] })
+                    }
+                }
+                return Ok(());
             }
-            return Ok(());
+            // schema.table
+            if let Some((way, _)) = scope.relation(key, at)? {
+                return self.existence(key, way, raw, at, all);
+            }
+            let shown = relation::read_name(first).unwrap_or_else(|| first.to_owned());
+            let error = relation::unknown(scope.catalog, scope.table, &shown, false, &place(at, key));
+            return Err(match scope.table.readable(&shown) {
+                Some(column) if column.is_json() || column.is_composite => error.with_hint(format!(
+                    "A part of the column {} is {}.",
+                    show(&shown),
+                    show(&format!("{first}->{rest}"))
+                )),
+                _ => error,
+            });
         }
         let unquoted = (key.len() > 2 && key.starts_with('"')).then(|| unquote(key)).flatten();
         let name = unquoted.as_deref().unwrap_or(key);
         if !has_path(key)
             && scope.table.readable(name).is_none()
-            && let Some((way, _)) = scope.relation(name, at)?
+            && let Some((way, _)) = scope.relation(key, at)?
         {
             return self.existence(name, way, raw, at, all);
         }
@@ -544,13 +568,12 @@ impl Reader {
     }
 }
 
-/// The name before the first dot outside quotes, unquoted, and the rest. `None` when a path's arrow comes first.
-fn relation_prefix(key: &str) -> Option<(String, &str)> {
+/// The relation before the first dot outside quotes, as it is written, and the rest. `None` when a path's arrow comes first.
+fn relation_prefix(key: &str) -> Option<(&str, &str)> {
     let first = *split_items(key, '.')?.first()?;
     if first.len() == key.len() || has_path(first) {
         return None;
     }
     let rest = &key[first.len() + 1..];
-    let name = unquote(first)?;
-    (!name.is_empty() && !rest.is_empty()).then(|| (name.into_owned(), rest))
+    (!first.is_empty() && !rest.is_empty()).then_some((first, rest))
 }

@@ -3,21 +3,21 @@
 //! The way through this crate, which needs no Postgres to build or to test:
 //!
 //! ```text
-//! arguments (JSON)  ──▶  typed plan  ──▶  SQL text + parameters
-//! Arguments, Json        Predicate,       Statement, Param
-//!                        Output, Key, Assignment
+//! arguments (JSON)  ──▶  typed plan                         ──▶  SQL text + parameters
+//! Arguments, Json        Selection, Predicate, Key, Write        Statement, Param
 //! ```
 //!
 //! Invariants:
-//! - No caller's text becomes SQL. Values are [`Param`]s. Identifiers are the [`Table`]'s own and go through
-//!   [`quote_ident`]. An alias in `select` is the only name that a caller makes up; it may hold letters, digits and
-//!   underscores only, and is quoted too.
+//! - No caller's text becomes SQL. Values, and the steps of JSON paths, are [`Param`]s. Identifiers are the catalog's own
+//!   ([`Table`], [`Relation`]) and are quoted. The names of outputs are the only ones that a caller makes up; they may hold letters,
+//!   digits and underscores only, and are quoted too.
 //! - What is not understood is an error that says what to write, never ignored: an unread filter would widen a delete.
+//! - Every column that a statement reads is one that the caller may read, also in relations and junctions.
 //! - The output settings, the role and the search path are the guard's business. Functions and operators are
 //!   schema-qualified here, so a search path cannot change what a statement means.
 //!
-//! What this crate does NOT do: look up tables (the caller brings a [`Table`] with the columns that the caller's role
-//! has a privilege on), run SQL, check scopes, or bound the size of an answer.
+//! What this crate does NOT do: look up tables and relations (the caller brings a [`Table`] and a [`Catalog`]), run SQL, check
+//! scopes, or bound the size of an answer.
 
 mod aggregate;
 mod arguments;

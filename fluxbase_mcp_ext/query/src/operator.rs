@@ -92,7 +92,7 @@ const ALL: [Operator; 27] = [
 ];
 
 /// What callers who know other systems write, and what they mean.
-const HABITS: [(&str, Operator); 31] = [
+const HABITS: [(&str, Operator); 39] = [
     ("=", Eq),
     ("==", Eq),
     ("equals", Eq),
@@ -124,6 +124,14 @@ const HABITS: [(&str, Operator); 31] = [
     ("isnull", Is),
     ("notnull", IsNot),
     ("is_distinct", IsDistinct),
+    ("equal", Eq),
+    ("not_eq", Neq),
+    ("not_equal", Neq),
+    ("greater", Gt),
+    ("greater_than", Gt),
+    ("less", Lt),
+    ("less_than", Lt),
+    ("starts_with", Like),
 ];
 
 impl Operator {
@@ -281,6 +289,13 @@ impl Operator {
                 "{at}: {name} searches tsvector, text and json columns; this column is {kind}."
             ))
             .with_hint("Use eq, or ilike on a text."));
+        }
+        // tsquery && tsquery is another tsquery.
+        if self == Ov && column.base_oid == oid::TSQUERY {
+            return Err(QueryError::operator(format!(
+                "{at}: ov works on arrays and ranges, not on tsquery."
+            ))
+            .with_hint("Use cs (contains) or cd (contained in)."));
         }
         if self == Ov && column.base_oid == oid::JSONB {
             return Err(QueryError::operator(format!("{at}: ov works on arrays and ranges, not on jsonb."))

@@ -136,15 +136,14 @@ fn of_field<'t>(item: &str, scope: Scope<'_, 't>, at: &str) -> Result<Key<'t>, Q
         && head.ends_with(')')
         && !has_path(&head[..open])
     {
-        let written = head[..open].trim();
-        let name = unquote(written).unwrap_or(Cow::Borrowed(written));
-        let Some((way, _)) = scope.relation(&name, at)? else {
-            return Err(relation::unknown(scope.catalog, table, &name, at));
+        let name = head[..open].trim();
+        let Some(way) = scope.relation_of_one(name, at)? else {
+            return Err(relation::unknown(scope.catalog, table, name, true, at));
         };
         if !way.relation.to_one {
             return Err(QueryError::grammar(format!(
                 "{at}: {} has many rows, so it gives no order to {}.",
-                show(&name),
+                show(name),
                 table.shown()
             ))
             .with_hint(
@@ -160,7 +159,13 @@ fn of_field<'t>(item: &str, scope: Scope<'_, 't>, at: &str) -> Result<Key<'t>, Q
         let facts = field.facts().clone();
         return key(By::Field(field), &facts, words, item, at);
     }
-    let (column, words) = named_column(item, table, at)?;
+    let (column, words) = named_column(item, table, at).map_err(|error| match head.split_once('.') {
+        Some((relation, field)) if matches!(scope.relation(relation, at), Ok(Some(_))) => {
+            QueryError::grammar(format!("{at}: {} names a column of a relation with a dot.", show(item)))
+                .with_hint(format!("Write {}.", show(&format!("{relation}({field})"))))
+        }
+        _ => error,
+    })?;
     key(By::Field(Field::plain(column)), column, words, item, at)
 }
 
@@ -230,10 +235,10 @@ fn key<'t>(by: By<'t>, facts: &Column, words: &str, item: &str, at: &str) -> Res
 /// The end of the item that is made of direction words, in any case, and what stands before it.
 fn split_words(item: &str) -> (&str, &str) {
     const WORDS: [&str; 7] = ["asc", "desc", "nullsfirst", "nullslast", "nulls", "first", "last"];
+    // Quotes come in pairs here, so nothing behind the last one is inside of any.
+    let quoted = item.rfind('"').unwrap_or(0);
     let mut head = item;
-    loop {
-        let quoted = head.matches('"').count() % 2 == 1;
-        let Some(at) = head.rfind(|c: char| c == '.' || c.is_whitespace()).filter(|_| !quoted) else { break };
+    while let Some(at) = head.rfind(is_end).filter(|at| *at >= quoted) {
         let word = head[at..].trim_start_matches(|c: char| c == '.' || c.is_whitespace());
         if !word.is_empty() && !WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
             break;

@@ -20,7 +20,7 @@ use crate::filter::{Predicate, Scope};
 use crate::names::nearest;
 use crate::order;
 use crate::select::selected;
-use crate::selection::{And, Selection, Source};
+use crate::selection::{And, Selection};
 use crate::statement::{Alias, Builder, Statement};
 use crate::table::Table;
 
@@ -142,7 +142,16 @@ fn read<'t>(
         builder.fragment(|b| write_conditions(b, predicate.as_ref(), &selection, &mut and));
     let secured = builder.secured;
     let ((), order) = builder.fragment(|b| order::write(b, &keys, &source, &selection));
-    let count = count(args, &mut builder, secured, &source, &from, &conditions, &selection, bounds, table)?;
+    let count = match count_way(args, secured, table)? {
+        None => None,
+        Some(way) => {
+            let ((), groups) = builder.fragment(|b| selection.write_groups(b, &source));
+            // Without groups an aggregate is one row, whatever is in the table.
+            let one = if grouped && groups.is_empty() { "pg_catalog.count(*)" } else { "1" };
+            let rows = format!("SELECT {one} FROM {from}{conditions}{groups}");
+            Some(count(&way, &builder, rows, bounds.max_limit))
+        }
+    };
     let keyset =
         pages.then(|| Keyset::new(table, &format!("{conditions}{order}"), builder.params(), keys.len()));
     let sorted: Vec<_> = match pages {
@@ -231,17 +240,8 @@ fn check_cursor(
     Err(QueryError::argument(format!("cursor: {why}.")).with_hint(hint))
 }
 
-fn count(
-    args: &Arguments,
-    builder: &mut Builder,
-    secured: bool,
-    source: &Source,
-    from: &str,
-    conditions: &str,
-    selection: &Selection<'_>,
-    bounds: &Bounds,
-    table: &Table,
-) -> Result<Option<Count>, QueryError> {
+/// The way to count that was asked for, if any.
+fn count_way(args: &Arguments, secured: bool, table: &Table) -> Result<Option<String>, QueryError> {
     const WAYS: [&str; 3] = ["exact", "planned", "estimated"];
     let Some(way) = args.str("count")? else { return Ok(None) };
     if !WAYS.contains(&way.as_str()) {
@@ -252,29 +252,29 @@ fn count(
     }
     if way != "exact" && secured {
         return Err(QueryError::privilege(format!(
-            "count: {way} is not given for a table with row-level security ({}, or one that it is joined with): it would tell of \
-             rows that you may not see.",
+            "count: {way} is not given where row-level security hides rows ({}, or a table that it is joined with or made of): it \
+             would tell of rows that you may not see.",
             table.shown()
         ))
         .with_hint("Write exact."));
     }
-    let ((), groups) = builder.fragment(|b| selection.write_groups(b, source));
-    // Without groups an aggregate is one row, whatever is in the table.
-    let one = if selection.is_grouped() && groups.is_empty() { "pg_catalog.count(*)" } else { "1" };
-    let rows = format!("SELECT {one} FROM {from}{conditions}{groups}");
-    let counted = |rows: &str| format!("SELECT pg_catalog.to_json(pg_catalog.count(*)) FROM ({rows}) AS _c");
-    Ok(Some(match way.as_str() {
-        "exact" => Count::Exact(builder.statement_of(counted(&rows))),
+    Ok(Some(way))
+}
+
+/// How to count what `rows` selects.
+fn count(way: &str, builder: &Builder, rows: String, threshold: u64) -> Count {
+    let counted = |rows: &str| {
+        builder.statement_of(format!("SELECT pg_catalog.to_json(pg_catalog.count(*)) FROM ({rows}) AS _c"))
+    };
+    match way {
+        "exact" => Count::Exact(counted(&rows)),
         "planned" => Count::Planned(builder.statement_of(rows)),
-        _ => {
-            let threshold = bounds.max_limit;
-            Count::Estimated {
-                bounded: builder.statement_of(counted(&format!("{rows} LIMIT {}", threshold + 1))),
-                threshold,
-                planned: builder.statement_of(rows),
-            }
-        }
-    }))
+        _ => Count::Estimated {
+            bounded: counted(&format!("{rows} LIMIT {}", threshold.saturating_add(1))),
+            threshold,
+            planned: builder.statement_of(rows),
+        },
+    }
 }
 
 fn bounded(args: &Arguments, name: &str) -> Result<Option<u64>, QueryError> {

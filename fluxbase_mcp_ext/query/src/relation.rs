@@ -11,9 +11,11 @@
 //!
 //! This module does NOT know what is read at the other end.
 
+use std::borrow::Cow;
+
 use crate::catalog::{Catalog, Pair, Relation};
 use crate::error::{Fault, QueryError, show};
-use crate::names::{nearest, push_ident, written};
+use crate::names::{nearest, push_ident, split_items, unquote, written};
 use crate::statement::{Alias, Builder};
 use crate::table::Table;
 
@@ -33,12 +35,14 @@ impl PartialEq for Way<'_> {
 impl Eq for Way<'_> {}
 
 impl<'t> Way<'t> {
-    /// Finds the relation of `from` that `name` and `hint` mean. `None` when no relation has that name.
+    /// Finds the relation of `from` that `name` and `hint` mean. `None` when no relation has that name. With `prefer_one` a
+    /// relation to many is no candidate where one to a single row is.
     pub(crate) fn find(
         catalog: &'t dyn Catalog,
         from: &'t Table,
         name: &str,
         hint: Option<&str>,
+        prefer_one: bool,
         at: &str,
     ) -> Result<Option<Way<'t>>, QueryError> {
         let all = catalog.relations(from)?;
@@ -46,17 +50,20 @@ impl<'t> Way<'t> {
         if named.is_empty() {
             return Ok(None);
         }
-        let fitting = meant(all, name, hint);
-        if let Some(hint) = hint {
-            if fitting.is_empty() {
-                return Err(QueryError::UnknownRelation(Fault::new(format!(
-                    "{at}: no relation between {} and {} has to do with {}.",
-                    from.shown(),
-                    show(name),
-                    show(hint)
-                )))
-                .with_hint(format!("Write {}.", choices(all, &named))));
-            }
+        let mut fitting = meant(all, name, hint);
+        if let Some(hint) = hint
+            && fitting.is_empty()
+        {
+            return Err(QueryError::UnknownRelation(Fault::new(format!(
+                "{at}: no relation between {} and {} has to do with {}.",
+                from.shown(),
+                show(name),
+                show(hint)
+            )))
+            .with_hint(format!("Write {}.", choices(all, &named))));
+        }
+        if prefer_one && fitting.iter().any(|relation| relation.to_one) {
+            fitting.retain(|relation| relation.to_one);
         }
         let [relation] = fitting[..] else {
             return Err(QueryError::AmbiguousRelation(Fault::new(format!(
@@ -126,6 +133,24 @@ fn write_pairs(builder: &mut Builder, pairs: &[Pair], near: Alias, far: Alias) {
         builder.sql.push_str(&pair.operator);
         builder.sql.push(' ');
         builder.column(right.0, right.1);
+    }
+}
+
+/// A relation's name as a call writes it: plain, in double quotes, or schema.table. `None` when it is none.
+pub(crate) fn read_name(text: &str) -> Option<String> {
+    let parts: Vec<Cow<'_, str>> = match unquote(text) {
+        Some(name) => vec![name],
+        None => split_items(text, '.')?.into_iter().map(unquote).collect::<Option<_>>()?,
+    };
+    parts.iter().all(|part| !part.is_empty()).then(|| parts.join("."))
+}
+
+/// `name` or `name!hint`, as filter and order take it.
+pub(crate) fn read_hinted(text: &str) -> Option<(String, Option<String>)> {
+    match split_items(text, '!')?[..] {
+        [name] => Some((read_name(name)?, None)),
+        [name, hint] => Some((read_name(name)?, Some(read_name(hint)?))),
+        _ => None,
     }
 }
 
@@ -211,9 +236,10 @@ pub fn reference(relations: &[Relation], index: usize) -> String {
         let hints = relation
             .junction
             .iter()
-            .flat_map(|junction| [junction.name.as_str(), junction.constraint.as_str()])
-            .chain([relation.constraint.as_str()])
-            .chain(relation.pairs.iter().map(|pair| pair.far.as_str()));
+            .map(|junction| junction.name.as_str())
+            .chain(relation.pairs.iter().map(|pair| pair.far.as_str()))
+            .chain(relation.junction.iter().map(|junction| junction.constraint.as_str()))
+            .chain([relation.constraint.as_str()]);
         for hint in hints {
             if itself(name, Some(hint)) {
                 return format!("{text}!{}", written(hint));
@@ -235,8 +261,8 @@ fn choices(all: &[Relation], fitting: &[&Relation]) -> String {
 /// How many relations a hint lists at most.
 const LISTED: usize = 12;
 
-/// The error for a name that is no relation of the table.
-pub(crate) fn unknown(catalog: &dyn Catalog, from: &Table, name: &str, at: &str) -> QueryError {
+/// The error for a name that is no relation of the table. `called`: parentheses follow, so it may have been meant as a function.
+pub(crate) fn unknown(catalog: &dyn Catalog, from: &Table, name: &str, called: bool, at: &str) -> QueryError {
     let all = match catalog.relations(from) {
         Ok(all) => all,
         Err(error) => return error.into(),
@@ -245,7 +271,8 @@ pub(crate) fn unknown(catalog: &dyn Catalog, from: &Table, name: &str, at: &str)
     let known = all.iter().flat_map(|relation| {
         [Some(relation.name.as_str()), relation.own_column(), Some(relation.constraint.as_str())]
     });
-    if let Some(near) = nearest(name, known.flatten()) {
+    let near = nearest(name, known.flatten());
+    if let Some(near) = near {
         hint.push_str(&format!("Did you mean {}? ", show(near)));
     }
     if all.is_empty() {
@@ -254,6 +281,9 @@ pub(crate) fn unknown(catalog: &dyn Catalog, from: &Table, name: &str, at: &str)
         let names: Vec<String> = (0..all.len().min(LISTED)).map(|index| reference(all, index)).collect();
         let more = if all.len() > LISTED { ", …" } else { "" };
         hint.push_str(&format!("Relations: {}{more}. describe_table shows them.", names.join(", ")));
+    }
+    if called && near.is_none() {
+        hint.push_str(" SQL functions are not offered.");
     }
     QueryError::UnknownRelation(Fault::new(format!("{at}: {} has no relation {}.", from.shown(), show(name))))
         .with_hint(hint)

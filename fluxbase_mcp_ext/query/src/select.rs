@@ -50,8 +50,13 @@ pub(crate) fn selected<'t>(
         true => Selection { table, outputs: everything(table).collect(), embeds: Vec::new() },
         false => parser.selection(&texts, table, 0)?,
     };
-    if selection.outputs.is_empty() {
+    // Postgres would refuse even a count.
+    if !table.columns.iter().any(|column| column.select) {
         return Err(parser.nothing_readable(table));
+    }
+    if selection.outputs.is_empty() {
+        return Err(QueryError::argument("select: names only relations of which nothing is shown.")
+            .with_hint("Name a column as well: *,relation!inner()."));
     }
     Ok(selection)
 }
@@ -148,16 +153,6 @@ impl<'t> Parser<'t> {
             return Ok(());
         }
         for (number, output) in selection.outputs.iter().enumerate() {
-            if let What::Spread(n, inner) = &output.what
-                && matches!(selection.embeds[*n].selection.outputs[*inner].what, What::Spread(..))
-            {
-                return Err(QueryError::Grouping(Fault::new(format!(
-                    "{}: {} is spread through two relations, which groups cannot take.",
-                    self.argument,
-                    show(&output.name)
-                )))
-                .with_hint("Leave out the dots of the inner relation, or the aggregate."));
-            }
             if let Some(value) = selection.value(number)
                 && !value.is_aggregate()
                 && matches!(value.facts().base_oid, oid::JSON | oid::XML)
@@ -297,7 +292,18 @@ impl<'t> Parser<'t> {
                     ));
             }
             match error {
-                QueryError::UnknownColumn(_) => self.not_a_column(body, table, error),
+                QueryError::UnknownColumn(_) => match relation::read_hinted(body) {
+                    Some((name, hint))
+                        if matches!(
+                            Way::find(self.catalog, table, &name, hint.as_deref(), false, at),
+                            Ok(Some(_)) | Err(QueryError::AmbiguousRelation(_))
+                        ) =>
+                    {
+                        QueryError::grammar(format!("{at}: {} is a relation.", show(body)))
+                            .with_hint(format!("Say what to read of it: {}.", show(&format!("{body}(*)"))))
+                    }
+                    _ => self.not_a_column(body, table, error),
+                },
                 other => other,
             }
         })
@@ -367,7 +373,7 @@ impl<'t> Parser<'t> {
             }
         }
         let hint = hint.map(|hint| self.relation_name(hint, item)).transpose()?;
-        let Some(way) = Way::find(self.catalog, table, &name, hint.as_deref(), at)? else {
+        let Some(way) = Way::find(self.catalog, table, &name, hint.as_deref(), false, at)? else {
             return Err(self.not_a_relation(item, parts[0].trim(), &name, table));
         };
         if spread && !way.relation.to_one {
@@ -413,15 +419,10 @@ impl<'t> Parser<'t> {
     }
 
     fn relation_name(&self, text: &str, item: &str) -> Result<String, QueryError> {
-        let parts: Option<Vec<Cow<'_, str>>> = match unquote(text) {
-            Some(name) => Some(vec![name]),
-            None => split_items(text, '.').and_then(|parts| parts.into_iter().map(unquote).collect()),
-        };
-        match parts {
-            Some(parts) if parts.iter().all(|part| !part.is_empty()) => Ok(parts.join(".")),
-            _ => Err(QueryError::grammar(format!("{}: {} names no relation.", self.argument, show(item)))
-                .with_hint("Write relation(column,…).")),
-        }
+        relation::read_name(text).ok_or_else(|| {
+            QueryError::grammar(format!("{}: {} names no relation.", self.argument, show(item)))
+                .with_hint("Write relation(column,…).")
+        })
     }
 
     fn not_a_relation(&self, item: &str, written: &str, name: &str, table: &'t Table) -> QueryError {
@@ -430,11 +431,15 @@ impl<'t> Parser<'t> {
             return QueryError::grammar(format!("{at}: {} is not how an aggregate is written.", show(item)))
                 .with_hint("Write column.sum(), avg(), min(), max() or count(); count() alone counts rows.");
         }
+        if name.contains("::") {
+            return QueryError::grammar(format!("{at}: {} casts to a type with a length.", show(item)))
+                .with_hint("Write the type without parentheses: column::numeric.");
+        }
         if table.readable(written).is_some() {
             return QueryError::grammar(format!("{at}: {} is a column and no relation.", show(written)))
                 .with_hint("Of JSON a part is read with column->key.");
         }
-        relation::unknown(self.catalog, table, name, at)
+        relation::unknown(self.catalog, table, name, true, at)
     }
 
     /// An alias is a name that a caller makes up and that stands in SQL, quoted. A closed alphabet makes sure that it

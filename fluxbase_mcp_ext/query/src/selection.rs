@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! to-one    (SELECT row_to_json(_r.*) FROM (SELECT … FROM "s"."x" AS t1 WHERE t1."id" = t."x_id") AS _r)
-//! to-many   COALESCE((SELECT json_agg(row_to_json(_r.*)) FROM (… LIMIT n) AS _r), '[]')
+//! to-many   (SELECT concat('[', string_agg(row_to_json(_r.*)::text, ','), ']')::json FROM (… LIMIT n) AS _r)
 //! inner     … AND EXISTS (SELECT 1 FROM "s"."x" AS t1 WHERE …)
 //! groups    … FROM "s"."t" AS t LEFT JOIN LATERAL (SELECT …) AS t1 ON true GROUP BY t."a", t1.v0
 //! ```
@@ -47,6 +47,7 @@ pub(crate) struct Output<'t> {
 
 /// Where a member comes from.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all outputs are values")]
 pub(crate) enum What<'t> {
     Value(Expression<'t>),
     /// The rows of `embeds[n]`.
@@ -305,6 +306,31 @@ impl<'t> Selection<'t> {
         }
     }
 
+    /// Appends what an output is made from, for one row.
+    fn write_raw(&self, number: usize, builder: &mut Builder, alias: Alias) {
+        match &self.outputs[number].what {
+            What::Value(value) => {
+                let sql = value.raw(builder, alias);
+                builder.sql.push_str(&sql);
+            }
+            What::Embedded(n) => {
+                builder.sql.push('(');
+                self.embeds[*n].write_value(builder, alias);
+                builder.sql.push_str(")::pg_catalog.text");
+            }
+            What::Spread(n, inner) => {
+                let embed = &self.embeds[*n];
+                let (far, from) = builder.fragment(|b| embed.way.write_from(b, alias));
+                builder.sql.push_str("(SELECT ");
+                embed.selection.write_raw(*inner, builder, far);
+                builder.sql.push_str(" FROM ");
+                builder.sql.push_str(&from);
+                embed.write_conditions(builder, far, &mut And::more());
+                builder.sql.push(')');
+            }
+        }
+    }
+
     /// Appends ` AND EXISTS (…)` for every inner relation.
     pub(crate) fn write_inner(&self, builder: &mut Builder, alias: Alias, and: &mut And) {
         for embed in self.embeds.iter().filter(|embed| embed.inner) {
@@ -348,16 +374,18 @@ pub(crate) struct Source {
 }
 
 impl Embed<'_> {
-    /// Appends the JSON value of the embedded row or rows.
+    /// Appends the JSON value of the embedded row or rows. json_agg would put blanks and line ends between rows, which somebody
+    /// pays for.
     fn write_value(&self, builder: &mut Builder, outer: Alias) {
         let many = !self.way.relation.to_one;
         builder.sql.push_str(if many {
-            "COALESCE((SELECT pg_catalog.json_agg(pg_catalog.row_to_json(_r.*)) FROM ("
+            "(SELECT pg_catalog.concat('[', pg_catalog.string_agg(pg_catalog.row_to_json(_r.*)::pg_catalog.text, ','), \
+             ']')::pg_catalog.json FROM ("
         } else {
             "(SELECT pg_catalog.row_to_json(_r.*) FROM ("
         });
         self.write_select(builder, outer, |builder, source| self.selection.write_outputs(builder, source));
-        builder.sql.push_str(if many { ") AS _r), '[]'::pg_catalog.json)" } else { ") AS _r)" });
+        builder.sql.push_str(") AS _r)");
     }
 
     fn write_select(&self, builder: &mut Builder, outer: Alias, outputs: impl FnOnce(&mut Builder, &Source)) {
@@ -377,23 +405,11 @@ impl Embed<'_> {
     fn write_raw(&self, builder: &mut Builder, outer: Alias) {
         let (far, from) = builder.fragment(|b| self.way.write_from(b, outer));
         builder.sql.push_str("SELECT ");
-        for (index, output) in self.selection.outputs.iter().enumerate() {
+        for index in 0..self.selection.outputs.len() {
             if index > 0 {
                 builder.sql.push_str(", ");
             }
-            match &output.what {
-                What::Value(value) => {
-                    let sql = value.raw(builder, far);
-                    builder.sql.push_str(&sql);
-                }
-                What::Embedded(n) => {
-                    builder.sql.push('(');
-                    self.selection.embeds[*n].write_value(builder, far);
-                    builder.sql.push_str(")::pg_catalog.text");
-                }
-                // `select` has refused it.
-                What::Spread(..) => builder.sql.push_str("NULL"),
-            }
+            self.selection.write_raw(index, builder, far);
             // Writing to a String cannot fail.
             _ = write!(builder.sql, " AS v{index}");
         }

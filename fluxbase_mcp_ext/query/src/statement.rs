@@ -2,6 +2,7 @@
 //!
 //! This module does NOT know what is asked: `read` and `write` put statements together.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::names::push_ident;
@@ -55,6 +56,8 @@ impl Alias {
 pub(crate) struct Builder {
     pub(crate) sql: String,
     params: Vec<Param>,
+    /// The numbers of those that [`Builder::bind_shared`] made, by type and value.
+    shared: HashMap<(u32, String), usize>,
     aliases: u32,
     /// How many rows an embedded list has when the call says nothing.
     pub(crate) open_list: u64,
@@ -69,6 +72,7 @@ impl Builder {
         Builder {
             sql: String::with_capacity(512),
             params: Vec::with_capacity(8),
+            shared: HashMap::new(),
             aliases: 0,
             open_list,
             secured: false,
@@ -107,13 +111,15 @@ impl Builder {
         self.push_param(self.params.len());
     }
 
-    /// [`Builder::bind`], but an equal parameter that is there already is used again: Postgres takes two expressions for the
-    /// same (in GROUP BY) only when their parameters have the same number.
+    /// [`Builder::bind`], but an equal parameter that this made is used again: Postgres takes two expressions for the same (in
+    /// GROUP BY) only when their parameters have the same number.
     pub(crate) fn bind_shared(&mut self, type_oid: u32, value: String, place: impl FnOnce() -> String) {
-        let same = |param: &Param| param.type_oid == type_oid && param.value.as_deref() == Some(&value);
-        match self.params.iter().position(same) {
-            Some(index) => self.push_param(index + 1),
-            None => self.bind(type_oid, value, place),
+        match self.shared.get(&(type_oid, value.clone())) {
+            Some(number) => self.push_param(*number),
+            None => {
+                self.bind(type_oid, value.clone(), place);
+                self.shared.insert((type_oid, value), self.params.len());
+            }
         }
     }
 

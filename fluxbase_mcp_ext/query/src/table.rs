@@ -2,6 +2,8 @@
 //!
 //! This module does NOT read the catalog. It trusts what it is given: `type_sql` is put into SQL text as it stands.
 
+use std::sync::Arc;
+
 use crate::error::{QueryError, place, show};
 use crate::names::nearest;
 
@@ -51,6 +53,14 @@ pub struct Column {
     pub element_oid: u32,
     /// `pg_type.typcategory` of the element, `'\0'` unless the base type is an array.
     pub element_category: char,
+    /// The element is itself an array (through a domain), int2vector or oidvector: a list would not say where the one ends and
+    /// the other begins.
+    pub nested: bool,
+    /// The base type, or the element, is made by a user or an extension and has a cast to json, which to_json would use.
+    pub has_json_cast: bool,
+    /// The fields of the base type if it is a row type, or of the element if that is one. Each is described as a column;
+    /// privileges mean nothing there.
+    pub fields: Arc<[Column]>,
     /// The array type over the base type (`pg_type.typarray`), 0 if there is none. `in` and `nin` need it.
     pub array_oid: u32,
     /// `pg_type.typdelim` of the element for an array, else of the base type: what parts elements in array text. `'\0'`
@@ -79,8 +89,10 @@ pub(crate) mod oid {
     pub(crate) const NAME: u32 = 19;
     pub(crate) const INT8: u32 = 20;
     pub(crate) const INT2: u32 = 21;
+    pub(crate) const INT2VECTOR: u32 = 22;
     pub(crate) const INT4: u32 = 23;
     pub(crate) const TEXT: u32 = 25;
+    pub(crate) const OIDVECTOR: u32 = 30;
     pub(crate) const JSON: u32 = 114;
     pub(crate) const XML: u32 = 142;
     pub(crate) const FLOAT4: u32 = 700;
@@ -92,6 +104,7 @@ pub(crate) mod oid {
     pub(crate) const NUMERIC: u32 = 1700;
     pub(crate) const UUID: u32 = 2950;
     pub(crate) const TSVECTOR: u32 = 3614;
+    pub(crate) const TSQUERY: u32 = 3615;
     pub(crate) const REGCONFIG: u32 = 3734;
     pub(crate) const JSONB: u32 = 3802;
     pub(crate) const JSONB_ARRAY: u32 = 3807;
@@ -128,6 +141,22 @@ impl Column {
     }
     pub(crate) fn is_array(&self) -> bool {
         self.element_oid != 0
+    }
+
+    /// An array of a row type.
+    pub(crate) fn holds_rows(&self) -> bool {
+        self.is_array() && self.element_category == 'C'
+    }
+
+    /// The facts of an element of an array of a row type.
+    pub(crate) fn row(&self) -> Column {
+        Column {
+            base_oid: self.element_oid,
+            category: 'C',
+            is_composite: true,
+            fields: Arc::clone(&self.fields),
+            ..Column::default()
+        }
     }
 
     pub(crate) fn is_json(&self) -> bool {

@@ -17,36 +17,17 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
 
-use crate::error::{QueryError, excerpt, show};
-use crate::json::{Json, elements, without_nul};
+use crate::error::{Fault, QueryError, excerpt, place, show};
+use crate::json::{Json, elements, members, without_nul};
+use crate::names::nearest;
 use crate::table::{Column, oid};
 
 /// Postgres's MAXDIM.
 const MAX_DIMENSIONS: usize = 6;
 
-/// A value for a column in an insert or update.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Null,
-    /// Text for the input function of the column's type.
-    Text(String),
-    /// A JSON object that becomes a row of the column's type.
-    Record(String),
-}
-
-/// The value for a column in `data`.
-pub(crate) fn input(column: &Column, raw: &RawValue, at: &str) -> Result<Input, QueryError> {
-    let json = Json::read(raw, at)?;
-    if column.is_composite
-        && let Json::Object(object) = json
-    {
-        without_nul(object.get(), at)?;
-        return Ok(Input::Record(object.get().to_owned()));
-    }
-    Ok(match text(column, json, raw, at)? {
-        Some(text) => Input::Text(text),
-        None => Input::Null,
-    })
+/// The value for a column in `data`: text for the input function of the column's type, `None` for NULL.
+pub(crate) fn input(column: &Column, raw: &RawValue, at: &str) -> Result<Option<String>, QueryError> {
+    text(column, Json::read(raw, at)?, raw, at)
 }
 
 /// The value that a column is compared with, in the object form of a condition. Never NULL: comparing with NULL is never
@@ -75,6 +56,11 @@ fn text(column: &Column, json: Json<'_>, raw: &RawValue, at: &str) -> Result<Opt
         return match json {
             Json::Null => Ok(None),
             Json::String(text) => Ok(Some(text)),
+            Json::Array(_) if column.nested => Err(QueryError::mismatch(format!(
+                "{at}: the elements of {} are arrays themselves, and a list does not say where each of them begins.",
+                column.type_name()
+            ))
+            .with_hint("Write a string with Postgres's array text: \"{\\\"{1,2}\\\",\\\"{3}\\\"}\".")),
             Json::Array(list) => {
                 let mut literal = String::with_capacity(list.get().len() + 16);
                 array(&mut literal, column, list, 1, at)?;
@@ -117,13 +103,14 @@ fn scalar(
         }
         Json::Bool(value) => Ok(Some(if value { "true" } else { "false" }.to_owned())),
         Json::Number(text) => Ok(Some(text.to_owned())),
+        Json::Object(object) if category == 'C' => row(column, object, at).map(Some),
         Json::Array(_) | Json::Object(_) if base >= oid::FIRST_USER && category == 'U' => {
             without_nul(raw.get(), at)?;
             Ok(Some(raw.get().to_owned()))
         }
         Json::Array(_) | Json::Object(_) => {
-            let hint = if column.is_composite || category == 'C' {
-                "Write a string with Postgres's row text: \"(1,abc)\"."
+            let hint = if category == 'C' {
+                "Write an object of its fields, or a string with Postgres's row text: \"(1,abc)\"."
             } else if category == 'R' {
                 "Write a string with Postgres's range text: \"[1,10)\"."
             } else {
@@ -137,6 +124,46 @@ fn scalar(
             .with_hint(hint))
         }
     }
+}
+
+/// The row text of a JSON object. Fields left out are NULL, as with a column; an unknown one is an error, not forgotten.
+fn row(column: &Column, object: &RawValue, at: &str) -> Result<String, QueryError> {
+    let entries = members(object, at)?;
+    if let Some((name, _)) =
+        entries.iter().find(|(name, _)| column.fields.iter().all(|field| field.name != *name))
+    {
+        let names = || column.fields.iter().map(|field| field.name.as_str());
+        let mut hint = match nearest(name, names()) {
+            Some(near) => format!("Did you mean {}? ", show(near)),
+            None => String::new(),
+        };
+        match names().map(|name| place("", name)).collect::<Vec<_>>() {
+            none if none.is_empty() => hint.push_str("It has none."),
+            all => hint.push_str(&format!("Fields: {}.", all.join(", "))),
+        }
+        let message = format!("{at}: {} has no field {}.", column.type_name(), show(name));
+        return Err(QueryError::UnknownColumn(Fault::new(message)).with_hint(hint));
+    }
+    let mut out = String::with_capacity(object.get().len() + 16);
+    out.push('(');
+    for (index, field) in column.fields.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        let Some((name, raw)) = entries.iter().find(|(name, _)| *name == field.name) else { continue };
+        let at = place(at, name);
+        let Some(value) = text(field, Json::read(raw, &at)?, raw, &at)? else { continue };
+        out.push('"');
+        for c in value.chars() {
+            if matches!(c, '"' | '\\') {
+                out.push(c);
+            }
+            out.push(c);
+        }
+        out.push('"');
+    }
+    out.push(')');
+    Ok(out)
 }
 
 /// Appends the array text of a JSON list.

@@ -19,8 +19,8 @@ use crate::names::{nearest, push_ident, split, unquote};
 use crate::select::returned;
 use crate::selection::{And, Selection};
 use crate::statement::{Alias, Builder, Statement};
-use crate::table::{Column, Table, oid};
-use crate::value::{Input, input};
+use crate::table::{Column, Table};
+use crate::value::input;
 
 /// The arguments of [`insert`]. `max_chars` is for whoever runs the statement, here and below.
 pub const INSERT_ARGUMENTS: [&str; 9] = [
@@ -106,6 +106,15 @@ impl Verb {
         }
     }
 
+    /// The verb as it is written: "insert", "update", "delete".
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Insert => "insert",
+            Verb::Update => "update",
+            Verb::Delete => "delete",
+        }
+    }
+
     /// What has been done to the rows: "inserted", "updated", "deleted".
     pub fn past(self) -> &'static str {
         match self {
@@ -113,6 +122,17 @@ impl Verb {
             Verb::Update => "updated",
             Verb::Delete => "deleted",
         }
+    }
+
+    /// The arguments of the verb in a batch, which has `dry_run` and `max_chars` for all of them.
+    pub fn arguments(self) -> &'static [&'static str] {
+        let all: &[&str] = match self {
+            Verb::Insert => &INSERT_ARGUMENTS,
+            Verb::Update => &UPDATE_ARGUMENTS,
+            Verb::Delete => &DELETE_ARGUMENTS,
+        };
+        // Those two come last.
+        &all[..all.len() - 2]
     }
 
     /// Plans the verb.
@@ -400,9 +420,10 @@ impl<'t> Conflict<'t> {
                 // columns.
                 set.clone_from(&target);
             }
-            if let Some(column) = set.iter().find(|column| !column.update) {
+            if let Some(column) = set.iter().find(|column| !column.update || !column.select) {
+                let verb = if column.update { "read" } else { "update" };
                 return Err(QueryError::privilege(format!(
-                    "{}: you have no privilege to update the column {}, which merge does.",
+                    "{}: you have no privilege to {verb} the column {}, which merge does.",
                     place("data", &column.name),
                     show(&column.name)
                 ))
@@ -429,11 +450,10 @@ impl<'t> Conflict<'t> {
     }
 }
 
-/// The columns of `on_conflict`; the table's key when it is blank or `*`.
+/// The columns of `on_conflict`, which Postgres reads; the table's key when it is blank or `*`.
 fn target_columns<'t>(text: &str, table: &'t Table) -> Result<Vec<&'t Column>, QueryError> {
-    let find = |name: &str| table.columns.iter().find(|column| column.name == name);
     if matches!(text.trim(), "" | "*") {
-        let key: Vec<&Column> = table.key.iter().filter_map(|name| find(name)).collect();
+        let key: Vec<&Column> = table.key.iter().filter_map(|name| table.readable(name)).collect();
         if key.is_empty() {
             return Err(QueryError::argument(format!(
                 "on_conflict: {} has no primary key that you may read.",
@@ -446,22 +466,35 @@ fn target_columns<'t>(text: &str, table: &'t Table) -> Result<Vec<&'t Column>, Q
     let items = split(text, ',').map_err(|_| {
         QueryError::grammar(format!("on_conflict: {} has a double quote that is not closed.", show(text)))
     })?;
-    items
-        .into_iter()
-        .map(|item| match unquote(item) {
-            Some(name) if !name.is_empty() => {
-                find(&name).ok_or_else(|| table.unknown_column("on_conflict", &name, table.columns.iter()))
-            }
-            _ => Err(QueryError::grammar(format!("on_conflict: {} is no list of columns.", show(text)))
-                .with_hint("Write the columns of a unique constraint: \"email\" or \"tenant,email\".")),
-        })
-        .collect()
+    let mut columns: Vec<&Column> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(name) = unquote(item).filter(|name| !name.is_empty()) else {
+            return Err(QueryError::grammar(format!("on_conflict: {} is no list of columns.", show(text)))
+                .with_hint("Write the columns of a unique constraint: \"email\" or \"tenant,email\"."));
+        };
+        let Some(column) = table.columns.iter().find(|column| column.name == name) else {
+            return Err(table.unknown_readable("on_conflict", &name));
+        };
+        if !column.select {
+            return Err(QueryError::privilege(format!(
+                "on_conflict: you have no privilege to read the column {}, which finding the row needs.",
+                show(&name)
+            ))
+            .with_hint("Leave on_conflict out, or name the columns of another unique constraint."));
+        }
+        if columns.iter().any(|known| std::ptr::eq(*known, column)) {
+            let message = format!("on_conflict: the column {} stands twice.", show(&name));
+            return Err(QueryError::DuplicateColumn(Fault::new(message)).with_hint("Name each column once."));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
 }
 
 /// One column with its new value.
 struct Assignment<'t> {
     column: &'t Column,
-    value: Input,
+    value: Option<String>,
     /// Where it stood.
     at: String,
 }
@@ -469,18 +502,7 @@ struct Assignment<'t> {
 impl Assignment<'_> {
     /// Appends the value.
     fn write_value(self, builder: &mut Builder) {
-        let (column, at) = (self.column, self.at);
-        match self.value {
-            Input::Null => builder.bind(column.type_oid, None, || at),
-            Input::Text(text) => builder.bind(column.type_oid, text, || at),
-            Input::Record(json) => {
-                builder.sql.push_str("pg_catalog.jsonb_populate_record(NULL::");
-                builder.sql.push_str(&column.type_sql);
-                builder.sql.push_str(", ");
-                builder.bind(oid::JSONB, json, || at);
-                builder.sql.push(')');
-            }
-        }
+        builder.bind(self.column.type_oid, self.value, || self.at);
     }
 }
 

@@ -88,7 +88,13 @@ impl Eval<'_> {
         while self.take(" OR ") {
             all.push(self.and());
         }
-        if all.contains(&Some(true)) { Some(true) } else if all.contains(&None) { None } else { Some(false) }
+        if all.contains(&Some(true)) {
+            Some(true)
+        } else if all.contains(&None) {
+            None
+        } else {
+            Some(false)
+        }
     }
 
     fn and(&mut self) -> Option<bool> {
@@ -96,7 +102,13 @@ impl Eval<'_> {
         while self.take(" AND ") {
             all.push(self.not());
         }
-        if all.contains(&Some(false)) { Some(false) } else if all.contains(&None) { None } else { Some(true) }
+        if all.contains(&Some(false)) {
+            Some(false)
+        } else if all.contains(&None) {
+            None
+        } else {
+            Some(true)
+        }
     }
 
     fn not(&mut self) -> Option<bool> {

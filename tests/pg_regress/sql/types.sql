@@ -61,4 +61,46 @@ SELECT t.shown(body::jsonb) FROM mcp.handle('{"jsonrpc":"2.0","id":1,"method":"t
 -- Numbers pass digit by digit.
 SELECT t.shown(body::jsonb) FROM mcp.handle('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"update_record","arguments":{"table":"ty.v","data":{"n":12345678901234567890.12345678901234567890,"i8":9007199254740993},"filter":{"k":"eq.copy"},"returning":"n,i8"}}}', t.credential('a'), NULL);
 SELECT n, i8 FROM ty.v WHERE k = 'copy';
+
+-- Row types: each field in its own form, at any depth; objects in lists and in filters.
+CREATE DOMAIN ty.ints AS int[];
+CREATE TYPE ty.part AS (n numeric, by bytea, big int8[]);
+CREATE TYPE ty.whole AS (name text, "odd ""f""" ty.part, list ty.part[], j jsonb);
+CREATE TABLE ty.rows (k int PRIMARY KEY, o ty.whole, os ty.whole[], i ty.part);
+GRANT SELECT, INSERT, UPDATE ON ty.rows TO authenticated;
+SELECT t.via('a', 'insert_record', c.data) FROM (VALUES
+    ('{"table": "ty.rows", "data": {"k": 1, "o": {"name": "a \"q\" \\", "odd \"f\"": {"n": "12345678901234567890.10", "by": "AP8Q", "big": ["9007199254740993"]}, "list": [{"n": 1.50}, null], "j": {"x": [1]}}, "os": [{"name": ""}, null, {}]}}'::jsonb),
+    ('{"table": "ty.rows", "data": [{"k": 2, "i": {}}, {"k": 3, "i": "(1,\"\\\\x00\",{})"}], "returning": "k,i"}'),
+    ('{"table": "ty.rows", "data": {"k": 4, "i": {"m": 1}}}'), ('{"table": "ty.rows", "data": {"k": 4, "i": {"by": "not base64!"}}}'), ('{"table": "ty.rows", "data": {"k": 4, "i": [1]}}'),
+    ('{"table": "ty.rows", "data": {"k": 4, "os": [{"list": [{"big": [1, "x"]}]}]}}'), ('{"table": "ty.rows", "data": {"k": 4, "os": [{"list": [{"big": {"1": 2}}]}]}}')) AS c(data);
+SELECT t.via('a', 'query_table', jsonb_build_object('table', 'ty.rows', 'select', 'k', 'filter', c.filter)) FROM (VALUES
+    ('{"i": {"eq": {"n": 1.0, "by": "AA==", "big": []}}}'::jsonb), ('{"i": {"in": [{}, {"n": 7}]}}'), ('{"os": {"cs": [{"name": ""}]}}'), ('{"i": "is.null"}'), ('{"i": {"eq": {"x": 1}}}')) AS c(filter);
+-- A changed row type is seen at once.
+ALTER TYPE ty.part ADD ATTRIBUTE late int8;
+SELECT t.via('a', 'update_record', '{"table": "ty.rows", "data": {"i": {"late": "9007199254740993"}}, "filter": {"k": 2}, "returning": "i"}');
+
+-- Arrays that a list cannot tell are Postgres's array text; what comes out can be put back in.
+CREATE FUNCTION ty.as_json(ty.mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT json_build_object('mood', $1::text) $$;
+CREATE CAST (ty.mood AS json) WITH FUNCTION ty.as_json;
+CREATE TABLE ty.arrays (k text PRIMARY KEY, a int[], n numeric[], js jsonb[], d ty.ints[], ps ty.part[], bys bytea[], iv int2vector, mood ty.mood, moods ty.mood[]);
+GRANT SELECT, INSERT ON ty.arrays TO authenticated;
+INSERT INTO ty.arrays VALUES
+    ('lists', '{{1,2},{3,NULL}}', '{{1.50},{1234567890123456}}', '{"[1]","{\"a\": null}",NULL}', NULL, '{"(1,,,)",NULL}', '{{"\\x00"},{"\\xff"}}', NULL, 'sad', '{sad,NULL}'),
+    ('texts', '[0:1]={1,2}', '[2:2]={1234567890123456}', '{{1,2}}', '{"{1,2}","{{3}}",NULL}', '{{"(1,,,)"}}', '[0:0]={"\\x00"}', '1 2', NULL, '[0:0]={sad}'),
+    ('json null', NULL, NULL, '{"null",NULL}', '{}', '{}', '{}', '', NULL, '{}');
+SELECT j.key, j.value FROM json_array_elements(t.via('a', 'query_table', '{"table": "ty.arrays", "order": "k"}')::json) AS r, json_each(r.value) AS j;
+SELECT t.via('a', 'insert_record', jsonb_build_object('table', 'ty.arrays', 'data', jsonb_agg(r.value || jsonb_build_object('k', 'copy of ' || (r.value ->> 'k')) ORDER BY r.value -> 'k'), 'returning', 'k'))
+  FROM jsonb_array_elements(t.via('a', 'query_table', '{"table": "ty.arrays"}')::jsonb) AS r;
+SELECT a.k, ROW(a.a, a.n, a.js, a.d, a.ps, a.bys, a.iv, a.mood, a.moods)::text = ROW(c.a, c.n, c.js, c.d, c.ps, c.bys, c.iv, c.mood, c.moods)::text AS same FROM ty.arrays AS a JOIN ty.arrays AS c ON c.k = 'copy of ' || a.k ORDER BY a.k;
+SELECT t.via('a', 'insert_record', jsonb_build_object('table', 'ty.arrays', 'data', c.data || '{"k": "refused"}')) FROM (VALUES ('{"d": [[1, 2], [3]]}'::jsonb), ('{"a": [[1], [2, 3]]}'), ('{"iv": [1, 2]}')) AS c(data);
+
+-- Where two values look alike, or are out of a double's reach.
+CREATE TABLE ty.edges (k text PRIMARY KEY, n numeric, j json, jb jsonb);
+GRANT SELECT, INSERT ON ty.edges TO authenticated;
+INSERT INTO ty.edges VALUES ('small', 1e-20, NULL, NULL), ('JSON null', NULL, 'null', 'null'), ('SQL NULL', NULL, NULL, NULL), ('kept', NULL, '{"a": 1.50, "a": 1e400}', '{"a": 1.50, "a": 1e5}');
+SELECT t.via('a', 'query_table', '{"table": "ty.edges", "order": "k"}');
+SELECT t.via('a', 'insert_record', '{"table": "ty.edges", "data": {"k": "null", "jb": null}}'), jb IS NULL FROM ty.edges WHERE k = 'null';
+SELECT left((t.via('a', 'insert_record', '{"table": "ty.edges", "data": {"k": "tiny", "n": 1e-310}, "returning": "n"}')::json -> 'n')::text, 5);
+SELECT t.shown(body::jsonb) FROM mcp.handle('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"insert_record","arguments":{"table":"ty.edges","data":{"k":"nul","j":{"a":"\u0000"}},"returning":"j"}}}', t.credential('a'), NULL);
+SELECT t.shown(body::jsonb) FROM mcp.handle('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"insert_record","arguments":{"table":"ty.edges","data":{"k":"nul","jb":"a\u0000b"},"returning":"jb"}}}', t.credential('a'), NULL);
 DROP SCHEMA ty CASCADE;

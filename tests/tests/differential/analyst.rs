@@ -193,3 +193,20 @@ fn rows_of_other_agents_are_hidden() {
         1,
     );
 }
+
+/// An embedded list has the default limit, too, which PostgREST has not; the answer says so.
+#[test]
+fn long_embedded_lists_are_cut_and_told() {
+    let mut client = stage().analyst.tools();
+    let mut tracks = |genre: &str, embed: Value| {
+        let arguments = json!({ "table": "Genre", "select": "Track(TrackId)", "filter": { "Name": { "eq": genre } }, "embed": embed });
+        let answer =
+            client.call("query_table", arguments).response.json()["result"]["structuredContent"].clone();
+        let list = answer["rows"][0]["Track"].as_array().expect("a list").len();
+        (list, answer["notes"].to_string())
+    };
+    let (list, notes) = tracks("Rock", json!({}));
+    assert!(list == 100 && notes.contains("embed") && notes.contains("100"), "{list} {notes}");
+    let (list, notes) = tracks("Latin", json!({ "Track": { "limit": 600 } }));
+    assert_eq!((list, notes.as_str()), (579, "null"));
+}

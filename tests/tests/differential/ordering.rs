@@ -24,6 +24,9 @@ questions! {
         { "table": "films", "select": "id,directors(last_name)", "order": "directors(last_name).asc.nullsfirst,id" };
     by_a_related_column_that_is_not_selected: "films?select=id,directors()&order=directors(born).nullslast,id" =>
         { "table": "films", "select": "id", "order": "directors(born).nullslast,id" };
+    by_a_related_column_with_a_hint:
+        "orders?select=id,addresses!shipping(name)&order=addresses(name).desc.nullslast,id" =>
+        { "table": "orders", "select": "id,addresses!shipping(name)", "order": "addresses!shipping(name).desc.nullslast,id" };
     by_a_one_to_one_relation: "films?select=id,technical_specs(camera)&order=technical_specs(camera).desc.nullslast,id" =>
         { "table": "films", "select": "id,technical_specs(camera)", "order": "technical_specs(camera).desc.nullslast,id" };
     by_a_related_json_path: "marks?select=id,samples(data)&order=samples(data->>k).nullslast,id&limit=40" =>

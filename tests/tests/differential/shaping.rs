@@ -56,6 +56,11 @@ questions! {
         { "table": "directors", "select": "id,films!inner(id,actors!inner(id))", "embed": { "films.actors": { "filter": { "last_name": "eq.Alcy" } } } };
     related_condition_of_a_self_reference: "employees?select=id,supervisor_id()&supervisor_id.last_name=eq.Chief&supervisor_id=not.is.null" =>
         { "table": "employees", "select": "id", "filter": { "supervisor_id.last_name": "eq.Chief" } };
+    related_condition_with_a_hint: "orders?select=id,h:addresses!shipping()&h.city=eq.Oslo&h=not.is.null" =>
+        { "table": "orders", "select": "id", "filter": { "addresses!shipping.city": "eq.Oslo" } };
+    related_condition_of_the_many_of_a_self_reference:
+        "employees?select=id,h:employees!supervisor_id()&h.last_name=eq.Fifth&h=not.is.null" =>
+        { "table": "employees", "select": "id", "filter": { "employees!supervisor_id.last_name": "eq.Fifth" } };
     related_condition_with_or: "films?select=id,r:roles(),s:technical_specs()&r.character=eq.Cat&s.camera=eq.Bolex&or=(r.not.is.null,s.not.is.null)" =>
         { "table": "films", "select": "id", "filter": { "or": [{ "roles.character": "eq.Cat" }, { "technical_specs.camera": "eq.Bolex" }] } };
 }

@@ -113,7 +113,7 @@ writes! {
         delete_record { "table": "w_pairs", "filter": { "a": 2 }, "dry_run": true };
 }
 
-/// What PostgREST has from version 13 on: a bound on the rows touched; and here, the number that is expected. Beyond them nothing is done.
+/// What PostgREST has from version 12.2 on: a bound on the rows touched; and here, the number that is expected. Beyond them nothing is done.
 #[test]
 fn limits_of_writes() {
     let stage = stage();

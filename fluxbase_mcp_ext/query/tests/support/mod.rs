@@ -4,6 +4,8 @@
 pub mod relations;
 pub mod tokens;
 
+use std::sync::Arc;
+
 use fluxbase_query::{Arguments, Bounds, Column, NoRelations, Param, QueryError, Select, Table};
 
 pub const BOOL: u32 = 16;
@@ -84,6 +86,10 @@ pub fn users() -> Table {
             Column {
                 is_composite: true,
                 base_schema: "public".to_owned(),
+                fields: Arc::from([
+                    column("x", INT4, "integer", 'N', 1007),
+                    column("a", TEXT, "text", 'S', 1009),
+                ]),
                 ..column("place", PLACE, "public.place", 'C', 20011)
             },
             Column { base_schema: "ext".to_owned(), ..column("nick", CITEXT, "ext.citext", 'S', 20021) },

@@ -214,7 +214,8 @@ impl Library {
         for table in self.tables.iter_mut().filter(|table| table.name == name) {
             table.row_security = true;
         }
-        let junctions = self.relations.values_mut().flatten().filter_map(|relation| relation.junction.as_mut());
+        let junctions =
+            self.relations.values_mut().flatten().filter_map(|relation| relation.junction.as_mut());
         for junction in junctions.filter(|junction| junction.name == name) {
             junction.row_security = true;
         }

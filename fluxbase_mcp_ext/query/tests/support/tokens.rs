@@ -65,12 +65,27 @@ pub fn tokens(sql: &str) -> Option<Vec<Token>> {
 
 const WORDS: &str = "SELECT FROM AS WHERE AND OR NOT ORDER GROUP BY LIMIT OFFSET DESC NULLS FIRST LAST IS DISTINCT NULL TRUE \
      FALSE UNKNOWN true false ANY ALL EXISTS OPERATOR CASE WHEN THEN ELSE END WITH ORDINALITY INSERT INTO VALUES UPDATE SET \
-     DELETE RETURNING DEFAULT ON CONFLICT DO NOTHING EXCLUDED UNION COALESCE ARRAY E pg_catalog row_to_json to_json json_agg \
-     octet_length ltrim translate encode array_ndims array_lower unnest jsonb_populate_record to_jsonb to_tsvector to_tsquery \
-     plainto_tsquery phraseto_tsquery websearch_to_tsquery count sum avg min max _r _w _c e v i public place \
+     DELETE RETURNING DEFAULT ON CONFLICT DO NOTHING EXCLUDED UNION COALESCE ARRAY E pg_catalog row_to_json to_json json_agg concat string_agg \
+     octet_length ltrim translate encode array_ndims array_lower unnest array_dims json_typeof to_jsonb to_tsvector to_tsquery \
+     plainto_tsquery phraseto_tsquery websearch_to_tsquery count sum avg min max _r _w _c _f _e0 e v i \
      text int2 int4 int8 float4 float8 numeric bool date time timetz timestamp timestamptz interval uuid json jsonb";
 
-const LITERALS: [&str; 9] = ["", "0", "-.", "base64", "\\n", "[0-9]{16}|[0-9.]{17}", "[0-9]", "[]", "\\x"];
+const LITERALS: [&str; 14] = [
+    "[",
+    "]",
+    ",",
+    "",
+    "0",
+    "-.",
+    "base64",
+    "\\n",
+    "[0-9]{16}|[0-9.]{17}",
+    "[0-9]",
+    "[]",
+    "\\x",
+    "[[](?!1:)",
+    "null",
+];
 
 /// Panics unless the statement is made of what it may be made of, given the tables that it may speak of.
 pub fn check(statement: &Statement, tables: &[Table]) {

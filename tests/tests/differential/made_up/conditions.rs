@@ -5,7 +5,7 @@ use fluxbase_tests::random::Random;
 use super::make::one_of;
 use super::parts::{Leaf, Node, Operand};
 use super::tables::Kind::{Array, Bool, Json, Number, Plain, Range, Search, Text};
-use super::tables::{Table, table};
+use super::tables::{Relation, Table, table};
 
 /// One to three conditions that all must hold, of up to `depth` levels.
 pub fn filter(random: &mut Random, table: &'static Table, depth: usize) -> Vec<Node> {
@@ -17,9 +17,12 @@ fn node(random: &mut Random, of: &'static Table, depth: usize, top: bool) -> Nod
         return Node::Leaf(leaf(random, of));
     }
     // A related row can only be asked for where the relation is not asked for twice: PostgREST names it by an alias then.
-    if top && random.one_in(5) {
-        let (relation, target, _) = *random.pick(of.relations);
-        let mut leaves: Vec<Leaf> = (0..1 + random.below(2)).map(|_| leaf(random, table(target))).collect();
+    if top && random.one_in(5) && of.relations.iter().any(|relation| !relation.1.is_empty()) {
+        let relations: Vec<Relation> =
+            of.relations.iter().copied().filter(|relation| !relation.1.is_empty()).collect();
+        let relation = *random.pick(&relations);
+        let mut leaves: Vec<Leaf> =
+            (0..1 + random.below(2)).map(|_| leaf(random, table(relation.2))).collect();
         // A key stands once in an object.
         leaves.dedup_by(|one, other| one.field == other.field);
         return Node::Related { relation, leaves, none: random.one_in(3) };
@@ -104,14 +107,14 @@ pub fn leaf(random: &mut Random, of: &'static Table) -> Leaf {
         }
         Json => match random.below(4) {
             0 => {
-                field = "data->k".to_owned();
+                field = format!("{}->k", column.0);
                 (
                     one_of(random, &["eq", "gt", "lte", "neq"]),
                     Operand::One { text: (one_of(random, &["1", "2", "10", "1.0"])).to_owned(), json: true },
                 )
             }
             1 => {
-                field = (one_of(random, &["data->>k", "data->o->>p", "data->l->>1", "data->>s"])).to_owned();
+                field = format!("{}{}", column.0, one_of(random, &["->>k", "->o->>p", "->l->>1", "->>s"]));
                 (
                     one_of(random, &["eq", "like", "gte"]),
                     Operand::One {

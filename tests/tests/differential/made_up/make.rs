@@ -5,7 +5,7 @@ use fluxbase_tests::random::Random;
 use super::conditions::{filter, leaf};
 use super::parts::{Embed, Item, Node, Order, Question, Select};
 use super::tables::Kind::{Array, Json, Number, Plain, Text};
-use super::tables::{TABLES, Table, WRITTEN, table};
+use super::tables::{Relation, TABLES, Table, WRITTEN, table};
 
 /// Mostly the table of many types.
 fn some_table(random: &mut Random) -> &'static Table {
@@ -49,9 +49,10 @@ impl Question {
             embed.order_all();
         }
         question.order = order(random, question.table);
-        if let Some((relation, target, _)) = question.table.relations.iter().find(|(_, _, one)| *one)
+        if let Some(Relation(relation, _, target, _)) =
+            question.table.relations.iter().find(|one| one.3 && one.0 == one.2)
             && random.one_in(3)
-            && !question.select.embeds.iter().any(|embed| embed.name == *relation)
+            && !question.select.embeds.iter().any(|embed| embed.target.name == *target)
         {
             // PostgREST orders by what is embedded and selected only.
             let mut embed = Embed::plain(relation, table(target));
@@ -70,9 +71,9 @@ impl Question {
             question.filter = filter(random, question.table, 2);
         }
         let ordered_by: Vec<&str> = question.order.iter().filter_map(|order| order.relation).collect();
-        question
-            .filter
-            .retain(|node| !matches!(node, Node::Related { relation, .. } if ordered_by.contains(relation)));
+        question.filter.retain(
+            |node| !matches!(node, Node::Related { relation, .. } if ordered_by.contains(&relation.2)),
+        );
         question.select.settle(&question.filter, &mut 0);
         question.limit = (!random.one_in(3)).then(|| 1 + random.below(30) as u32);
         question.offset = random.one_in(3).then(|| random.below(40) as u32);
@@ -92,15 +93,16 @@ impl Question {
     }
 
     pub fn with_aggregates(random: &mut Random) -> Question {
-        let mut question = Question::of(&TABLES[if random.one_in(4) { 2 } else { 0 }]);
+        let mut question = Question::of(some_table(random));
         question.select = grouped(random, question.table);
         // A related row as a group, or its columns as groups or to be aggregated.
-        if let Some((relation, target, _)) = question.table.relations.iter().find(|(_, _, one)| *one)
+        if let Some(Relation(relation, _, target, _)) =
+            question.table.relations.iter().find(|one| one.3 && one.0 == one.2)
             && random.one_in(3)
         {
             let mut embed = Embed::plain(relation, table(target));
             embed.spread = random.one_in(2);
-            let mut item = Item::plain(random.pick(&table(target).columns[..3]).0);
+            let mut item = Item::plain(random.pick(&table(target).columns[..2]).0);
             item.alias = Some("related".to_owned());
             item.aggregate =
                 (embed.spread && random.one_in(2)).then(|| one_of(random, &["min", "max", "count"]));
@@ -170,11 +172,13 @@ impl Select {
     fn settle(&mut self, filter: &[Node], counter: &mut usize) {
         let asked: Vec<&str> = filter
             .iter()
-            .filter_map(|node| if let Node::Related { relation, .. } = node { Some(*relation) } else { None })
+            .filter_map(
+                |node| if let Node::Related { relation, .. } = node { Some(relation.2) } else { None },
+            )
             .collect();
-        let names: Vec<&str> = self.embeds.iter().map(|embed| embed.name).collect();
+        let names: Vec<&str> = self.embeds.iter().map(|embed| embed.target.name).collect();
         for embed in &mut self.embeds {
-            let times = names.iter().chain(&asked).filter(|name| **name == embed.name).count();
+            let times = names.iter().chain(&asked).filter(|name| **name == embed.target.name).count();
             if embed.alias.is_empty() && times > 1 {
                 embed.spread = false;
                 *counter += 1;
@@ -194,6 +198,7 @@ impl Embed {
         let items = target.key.iter().map(|key| Item::plain(key)).collect();
         Embed {
             name,
+            target,
             alias: String::new(),
             inner: false,
             spread: false,
@@ -208,7 +213,7 @@ impl Embed {
         if self.spread || self.select.items.iter().any(|item| item.aggregate.is_some()) {
             return;
         }
-        let target = table(self.name);
+        let target = self.target;
         for key in target.key {
             if !self.order.iter().any(|order| order.field == *key) {
                 self.order.push(Order { relation: None, field: (*key).to_owned(), suffix: "" });
@@ -224,7 +229,7 @@ fn order(random: &mut Random, table: &'static Table) -> Vec<Order> {
     let mut all: Vec<Order> = Vec::new();
     for _ in 0..random.below(3) {
         let column = random.pick(table.columns);
-        let field = if column.1 == Json { "data->>k".to_owned() } else { column.0.to_owned() };
+        let field = if column.1 == Json { format!("{}->>k", column.0) } else { column.0.to_owned() };
         if !all.iter().any(|order| order.field == field) {
             all.push(Order { relation: None, field, suffix: one_of(random, &SUFFIXES) });
         }
@@ -246,11 +251,8 @@ fn item(random: &mut Random, table: &'static Table, number: usize) -> Item {
     let mut item = Item::plain(column.0);
     match column.1 {
         Json if random.one_in(2) => {
-            item.field = (one_of(
-                random,
-                &["data->k", "data->>k", "data->o->>p", "data->l->1", "data->-1", "data->0"],
-            ))
-            .to_owned();
+            let path = one_of(random, &["->k", "->>k", "->o->>p", "->l->1", "->-1", "->0"]);
+            item.field = format!("{}{path}", column.0);
             item.alias = Some(format!("j{number}"));
             item.cast_a_last_index();
         }
@@ -285,9 +287,12 @@ fn selection(random: &mut Random, of: &'static Table, depth: usize, counter: &mu
         return select;
     }
     for _ in 0..random.below(3) {
-        let (name, target, one) = *random.pick(of.relations);
+        let Relation(name, _, target, one) = *random.pick(of.relations);
         *counter += 1;
-        let aliased = random.one_in(2) || select.embeds.iter().any(|embed| embed.name == name);
+        let aliased = random.one_in(2)
+            || name.contains('!')
+            || of.columns.iter().any(|column| column.0 == name)
+            || select.embeds.iter().any(|embed| embed.target.name == target);
         let mut embed = Embed::plain(name, table(target));
         embed.alias = if aliased { format!("r{counter}") } else { String::new() };
         embed.inner = random.one_in(5);

@@ -1,6 +1,6 @@
 //! Abstract questions: what they are made of.
 
-use super::tables::Table;
+use super::tables::{Relation, Table};
 
 /// A question.
 #[derive(Debug)]
@@ -32,7 +32,9 @@ pub struct Item {
 /// An embedded relation.
 #[derive(Debug)]
 pub struct Embed {
+    /// How it is written, with its hint.
     pub name: &'static str,
+    pub target: &'static Table,
     pub alias: String,
     pub inner: bool,
     pub spread: bool,
@@ -51,7 +53,7 @@ pub enum Node {
     Leaf(Leaf),
     /// Some row of the relation fulfils all of the leaves; no row, when `none`.
     Related {
-        relation: &'static str,
+        relation: Relation,
         leaves: Vec<Leaf>,
         none: bool,
     },

@@ -20,7 +20,7 @@ impl Question {
     pub fn query_of_a_write(&self) -> String {
         let mut pairs = Pairs::default();
         pairs.filter(&self.filter, "");
-        format!("{}?{}", self.table.name, encoded(&pairs.all))
+        format!("{}?{}", encode_part(self.table.name), encoded(&pairs.all))
     }
 
     /// Path and query for PostgREST, encoded.
@@ -37,7 +37,7 @@ impl Question {
         }
         all.extend(self.limit.map(|limit| ("limit".to_owned(), limit.to_string())));
         all.extend(self.offset.map(|offset| ("offset".to_owned(), offset.to_string())));
-        format!("{}?{}", self.table.name, encoded(&all))
+        format!("{}?{}", encode_part(self.table.name), encoded(&all))
     }
 }
 
@@ -81,7 +81,7 @@ impl Pairs {
                 Node::Not(parts) => self.all.push((format!("{path}not.and"), group(parts))),
                 Node::Related { relation, leaves, none } => {
                     let alias = format!("h{}", self.all.len());
-                    self.helpers.push(format!("{alias}:{relation}()"));
+                    self.helpers.push(format!("{alias}:{}()", relation.0));
                     for leaf in leaves {
                         self.all.push((
                             format!("{path}{alias}.{}", leaf.field),
@@ -184,8 +184,14 @@ impl Embed {
 impl Question {
     /// The arguments of `query_table`. Where there are several ways to say the same, chance decides.
     pub fn arguments(&self, random: &mut Random) -> Value {
+        // A dot would divide schema and table.
+        let table = if self.table.name.contains('.') {
+            format!("\"{}\"", self.table.name)
+        } else {
+            self.table.name.to_owned()
+        };
         let mut arguments = Map::new();
-        arguments.insert("table".to_owned(), json!(self.table.name));
+        arguments.insert("table".to_owned(), json!(table));
         let mut embed = Map::new();
         arguments.insert("select".to_owned(), json!(select(&self.select, "", &mut embed, random)));
         if !embed.is_empty() {
@@ -260,7 +266,7 @@ fn object(node: &Node, random: &mut Random) -> Value {
         Node::Related { relation, leaves, none } => {
             let all: Map<String, Value> = leaves
                 .iter()
-                .map(|leaf| (format!("{relation}.{}", leaf.field), leaf.condition(random)))
+                .map(|leaf| (format!("{}.{}", relation.1, leaf.field), leaf.condition(random)))
                 .collect();
             if *none { json!({ "not": all }) } else { Value::Object(all) }
         }
