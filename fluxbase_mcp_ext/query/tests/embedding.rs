@@ -290,3 +290,45 @@ fn relations_are_bounded_in_number_and_depth() {
     let keys = "author_id.mentor_id.".to_owned() + &"mentor_id.".repeat(100_000);
     assert_eq!(library.condition("books", &format!("{{\"{keys}name\":1}}")).unwrap_err().code(), "42601");
 }
+
+#[test]
+fn a_select_shows_something() {
+    let library = library();
+    for json in [r#"{"select":"tags!inner()"}"#, r#"{"select":"tags(),author_id()"}"#] {
+        assert_eq!(
+            library.select("books", json).unwrap_err().to_string(),
+            "select: names only relations of which nothing is shown. Name a column as well: *,relation!inner(). Nothing was read."
+        );
+    }
+}
+
+/// Where a value stood, for the message if it does not fit its type.
+#[test]
+fn values_know_their_place() {
+    let places = |json: &str| -> Vec<String> {
+        let read = library().select("books", json).unwrap();
+        read.statement.params.into_iter().map(|param| param.place).collect()
+    };
+    for (json, place) in [
+        (r#"{"filter":{"id":"eq.x"}}"#, "filter.id"),
+        (r#"{"filter":{"author_id.id":"eq.x"}}"#, "filter.author_id.id"),
+        (r#"{"filter":{"or":[{"author_id.mentor_id.id":"eq.x"}]}}"#, "filter.author_id.mentor_id.id"),
+        (r#"{"select":"tags(*)","embed":{"tags":{"filter":{"id":"eq.x"}}}}"#, "embed.tags.filter.id"),
+        (r#"{"select":"w:author_id(*)","filter":{"w.id":"eq.x"}}"#, "filter.w.id"),
+    ] {
+        assert_eq!(places(json), [place], "{json}");
+    }
+}
+
+/// Tables may have columns of any name, also of those that statements are made of.
+#[test]
+fn the_record_is_never_a_column() {
+    let library = library();
+    for (table, json) in [
+        ("o\"dd.table", r#"{"select":"a:\"book id\",books(title)"}"#),
+        ("books", r#"{"select":"id,\"o\"\"dd.table\"(_r)","order":"id"}"#),
+    ] {
+        let sql = library.select(table, json).unwrap().statement.sql;
+        assert_eq!(sql.matches("row_to_json(_r.*)").count(), sql.matches("row_to_json(").count(), "{sql}");
+    }
+}

@@ -7,14 +7,12 @@ mod support;
 
 use std::collections::HashSet;
 
-use fluxbase_query::{
-    Arguments, Bounds, Catalog, Count, NoRelations, QueryError, Statement, Table, TableName, delete, insert,
-    nearest, select, update,
-};
+use fluxbase_query::{Arguments, Bounds, NoRelations, Statement, TableName, nearest, select};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use support::calls::{delete_, insert_, json_text, read, run, run_on, update_};
 use support::relations::library;
-use support::tokens::{MARK, Token, check, check_text, tokens};
+use support::tokens::{MARK, Token, check, tokens};
 use support::{array, column, users};
 
 /// Pieces that end strings, identifiers, lists and statements, or mean something to Postgres.
@@ -127,10 +125,6 @@ fn word() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-fn json_text(text: &str) -> String {
-    serde_json::to_string(text).unwrap()
-}
-
 /// Any JSON, with hostile strings and keys in it.
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
@@ -231,83 +225,6 @@ const ALIASED: &[&str] = &[
     "(*)",
 ];
 const ORDERED: &[&str] = &["", ".desc", " DESC NULLS LAST", ".asc.nullsfirst", "; DROP", ".desc.desc"];
-
-/// Every statement that a call leads to, those of the count with false.
-type Verb = fn(&Arguments, &Table, &dyn Catalog) -> Result<Vec<(Statement, bool)>, QueryError>;
-
-fn read(
-    args: &Arguments,
-    table: &Table,
-    catalog: &dyn Catalog,
-) -> Result<Vec<(Statement, bool)>, QueryError> {
-    let read = select(args, table, catalog, &Bounds::default())?;
-    let counted = match read.count {
-        None => vec![],
-        Some(Count::Exact(one) | Count::Planned(one)) => vec![one],
-        Some(Count::Estimated { bounded, planned, .. }) => vec![bounded, planned],
-    };
-    let counted = counted.into_iter().map(|statement| (statement, false));
-    Ok([(read.statement, true)].into_iter().chain(counted).collect())
-}
-
-fn insert_(
-    args: &Arguments,
-    table: &Table,
-    catalog: &dyn Catalog,
-) -> Result<Vec<(Statement, bool)>, QueryError> {
-    insert(args, table, catalog).map(|write| vec![(write.statement, true)])
-}
-
-fn update_(
-    args: &Arguments,
-    table: &Table,
-    catalog: &dyn Catalog,
-) -> Result<Vec<(Statement, bool)>, QueryError> {
-    update(args, table, catalog).map(|write| vec![(write.statement, true)])
-}
-
-fn delete_(
-    args: &Arguments,
-    table: &Table,
-    catalog: &dyn Catalog,
-) -> Result<Vec<(Statement, bool)>, QueryError> {
-    delete(args, table, catalog).map(|write| vec![(write.statement, true)])
-}
-
-fn run(json: &str, verb: Verb, outcome: &str) {
-    run_on(json, verb, outcome, &[users()], "users", &NoRelations);
-}
-
-/// Says whether the call was understood.
-fn run_on(
-    json: &str,
-    verb: Verb,
-    outcome: &str,
-    tables: &[Table],
-    name: &str,
-    catalog: &dyn Catalog,
-) -> bool {
-    let table = tables.iter().find(|table| table.name == name).unwrap();
-    let Ok(args) = Arguments::parse(Some(json)) else { return false };
-    match verb(&args, table, catalog) {
-        Ok(statements) => {
-            for (statement, all_used) in &statements {
-                check_text(statement, tables, *all_used);
-            }
-            true
-        }
-        Err(error) => {
-            let text = error.to_string();
-            assert!(text.ends_with(outcome), "{text}");
-            assert!(!text.chars().any(char::is_control), "{text:?}");
-            assert!(text.len() < 4000, "{text}");
-            assert_eq!(text, format!("{} {}", error.message(), error.hint().unwrap()));
-            assert_eq!(error.code().len(), 5);
-            assert_ne!(error.code(), "XX000", "{text}");
-            false
-        }
-    }
-}
 
 /// Calls that are understood: the ground for edits.
 const READS: &[&str] = &[
@@ -491,118 +408,6 @@ fn array_elements(text: &str) -> Vec<String> {
         assert!(matches!(chars.next(), None | Some(',')));
     }
     elements
-}
-
-/// A text that nests `open` … `close` around `inside`.
-fn nest(open: &str, inside: &str, close: &str, depth: usize) -> String {
-    format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
-}
-
-/// Megabytes and depths that a client may send: answered, on a small stack and in a moment.
-#[test]
-fn depth_and_size_are_harmless() {
-    const MANY: usize = 100_000;
-    let deep = nest("[", "", "]", 2 * MANY);
-    let calls = vec![
-        deep.clone(),
-        format!("{{\"filter\":{deep}}}"),
-        format!("{{\"embed\":{deep}}}"),
-        format!("{{\"select\":{deep}}}"),
-        format!("{{\"filter\":{{\"tags\":{{\"cs\":{deep}}}}}}}"),
-        format!("{{\"filter\":{{\"doc\":{{\"cs\":{deep}}}}}}}"),
-        format!("{{\"filter\":{{\"or\":{deep}}}}}"),
-        format!("{{\"filter\":{{\"id\":{{\"in\":{deep}}}}}}}"),
-        format!("{{\"filter\":{}}}", nest("{\"not\":", "{\"id\":1}", "}", MANY)),
-        format!("{{\"filter\":{}}}", nest("{\"or\":[", "{\"id\":1}", "]}", MANY)),
-        format!("{{\"filter\":{{\"id\":{}}}}}", nest("{\"not\":", "{\"eq\":1}", "}", MANY)),
-        format!("{{\"order\":{}}}", json_text(&"a.".repeat(5 * MANY))),
-        format!("{{\"order\":{}}}", json_text(&".".repeat(10 * MANY))),
-        format!("{{\"order\":{}}}", json_text(&"id,".repeat(3 * MANY))),
-        format!("{{\"order\":{}}}", json_text(&nest("id(", "", ")", MANY))),
-        format!("{{\"order\":{}}}", json_text(&format!("doc{}", "->a".repeat(MANY)))),
-        format!("{{\"order\":{}}}", json_text(&format!("id{}", " desc".repeat(MANY)))),
-        format!("{{\"select\":{}}}", json_text(&"a,".repeat(5 * MANY))),
-        format!("{{\"select\":{}}}", json_text(&"*,".repeat(5 * MANY))),
-        format!("{{\"select\":{}}}", json_text(&"\"".repeat(10 * MANY + 1))),
-        format!("{{\"select\":{}}}", json_text(&nest("x(", "", ")", MANY))),
-        format!("{{\"select\":{}}}", json_text(&nest("a:", "id", "", MANY))),
-        format!("{{\"select\":{}}}", json_text(&nest("id::text", "", "", MANY))),
-        format!("{{\"select\":{}}}", json_text(&format!("x{}(id)", "!y".repeat(MANY)))),
-        format!("{{\"select\":{}}}", json_text(&nest("id.count()", "", "", MANY))),
-        format!("{{\"select\":[{}]}}", vec!["\"a:id\""; MANY].join(",")),
-        format!("{{\"filter\":{{{}:1}}}}", json_text(&"i".repeat(10 * MANY))),
-        format!("{{\"filter\":{{{}:1}}}}", json_text(&"i.".repeat(5 * MANY))),
-        format!("{{\"filter\":{{{}:1}}}}", json_text(&"\"i\".".repeat(MANY))),
-        format!("{{\"filter\":{{{}:1}}}}", json_text(&format!("doc{}", "->a".repeat(MANY)))),
-        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("in.({})", "\\".repeat(10 * MANY)))),
-        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("in.({})", "1,".repeat(3 * MANY) + "1"))),
-        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&"not.".repeat(MANY))),
-        format!("{{\"filter\":{{\"id\":{}}}}}", json_text(&format!("eq({}).1", "(".repeat(MANY)))),
-        format!("{{\"filter\":{{\"or\":[{}]}}}}", vec!["{\"id\":1}"; MANY].join(",")),
-        format!(
-            "{{\"filter\":{{{}}}}}",
-            (0..MANY).map(|n| format!("\"doc->k{n}\":null")).collect::<Vec<_>>().join(",")
-        ),
-        format!("{{\"order\":\"id\",\"cursor\":{}}}", json_text(&"A".repeat(10 * MANY))),
-        format!(
-            "{{\"embed\":{{{}}}}}",
-            (0..MANY).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")
-        ),
-    ];
-    // A quarter of what Postgres leaves to one query by default.
-    std::thread::Builder::new()
-        .stack_size(512 * 1024)
-        .spawn(move || {
-            for json in calls {
-                let began = std::time::Instant::now();
-                run(&json, read, "Nothing was read.");
-                run(&json.replacen("\"select\":", "\"data\":", 1), insert_, "Nothing was changed.");
-                let took = began.elapsed();
-                assert!(took.as_secs() < 10, "{took:?} for {}", &json[..json.floor_char_boundary(60)]);
-            }
-        })
-        .unwrap()
-        .join()
-        .unwrap();
-}
-
-#[test]
-fn as_many_as_are_allowed_take_no_time() {
-    let columns: Vec<_> =
-        (0..1600).map(|n| column(&format!("c{n}"), support::JSONB, "jsonb", 'U', 3807)).collect();
-    let wide = Table { schema: "s".to_owned(), name: "wide".to_owned(), columns, ..Table::default() };
-    let path = |n: usize| format!("c{n}{}", (0..31).map(|step| format!("->k{n}x{step}")).collect::<String>());
-    let list = |number: usize| (0..number).map(|n| format!("a{n}:{}", path(n))).collect::<Vec<_>>().join(",");
-    let conditions = |number: usize| {
-        (0..number).map(|n| format!("{}:{{\"eq\":1}}", json_text(&path(n)))).collect::<Vec<_>>().join(",")
-    };
-    let data = (0..40)
-        .map(|row| {
-            format!(
-                "{{{}}}",
-                (0..1600).map(|n| format!("\"c{}\":{row}", 1599 - n)).collect::<Vec<_>>().join(",")
-            )
-        })
-        .collect::<Vec<_>>()
-        .join(",");
-    for (json, verb) in [
-        (format!("{{\"select\":{}}}", json_text(&list(1600))), read as Verb),
-        (
-            format!(
-                "{{\"select\":{},\"filter\":{{{}}}}}",
-                json_text(&(list(1599) + ",count()")),
-                conditions(1000)
-            ),
-            read,
-        ),
-        (format!("{{\"data\":[{data}]}}"), insert_),
-    ] {
-        let began = std::time::Instant::now();
-        let statements = verb(&Arguments::parse(Some(&json)).unwrap(), &wide, &NoRelations).unwrap();
-        let took = began.elapsed();
-        println!("{} bytes, {} parameters: {took:?}", json.len(), statements[0].0.params.len());
-        assert!(took.as_secs() < 30, "{took:?}");
-    }
 }
 
 /// The checker itself must see what it is there to see.

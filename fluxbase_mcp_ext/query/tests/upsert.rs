@@ -220,6 +220,11 @@ fn returning_may_be_anything_that_select_may_be() {
         let write = library.write("delete", "books", json).unwrap();
         assert_eq!((write.statement.sql.as_str(), write.counted), (records, counted), "{json}");
     }
+    let open = |returning: &str| {
+        let json = format!("{{\"filter\":{{\"id\":1}},\"returning\":{returning:?}}}");
+        library.write("delete", "books", &json).unwrap().open_list
+    };
+    assert_eq!((open("id,author_id(name)"), open("id,tags(name)"), open("none")), (0, 100, 0));
     // Only what is shown is returned, so only that needs the privilege to read.
     let write = library.write("insert", "books", r#"{"data":{"id":1,"secret":"x"}}"#).unwrap();
     assert!(!write.statement.sql.split(" RETURNING ").nth(1).unwrap().contains("secret"));

@@ -1,6 +1,7 @@
 //! The table that the tests ask about, and short ways to ask.
 #![allow(dead_code)]
 
+pub mod calls;
 pub mod relations;
 pub mod tokens;
 
