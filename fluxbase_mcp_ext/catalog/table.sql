@@ -24,6 +24,8 @@ SELECT json_build_object(
                           JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = u.attnum
                     WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
                       AND (i.indisprimary OR i.indimmediate)
+                      -- The keys of a parent in classic inheritance say nothing of the rows of its children.
+                      AND NOT (c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhparent = c.oid))
                     GROUP BY i.indexrelid, i.indisprimary, x.relname) AS k
             WHERE k.filled
             ORDER BY k.indisprimary DESC, k.name

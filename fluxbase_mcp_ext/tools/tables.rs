@@ -353,10 +353,14 @@ impl Done {
             return format!(r#"{{"inserted":{touched}}}"#);
         }
         if single && touched == 1 && rows.shown == 0 && rows.cut {
-            notes.push(format!(
+            let why = format!(
                 "The row was inserted; it does not fit into {max_chars} characters and is not shown."
-            ));
-            return r#"{"inserted":1}"#.to_owned();
+            );
+            let mut text = r#"{"inserted":1,"truncated":{"why":"#.to_owned();
+            push_string(&mut text, &why);
+            text.push_str("}}");
+            notes.push(why);
+            return text;
         }
         let mut text = format!(r#"{{"{past}":{touched},"records":[{}]{dry_run}"#, rows.text);
         notes.extend(open_list(&rows.text, self.plan.open_list));

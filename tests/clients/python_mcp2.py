@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 DEMO = json.loads(sys.argv[1])
-TOOLS = ["query_table", "insert_record", "update_record", "delete_record", "list_tables", "describe_table"]
+TOOLS = ["query_table", "insert_record", "update_record", "delete_record", "write_batch", "list_tables", "describe_table"]
 results = []
 
 

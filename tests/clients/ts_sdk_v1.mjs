@@ -6,7 +6,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
 const demo = JSON.parse(process.argv[2]);
-const TOOLS = ["query_table", "insert_record", "update_record", "delete_record", "list_tables", "describe_table"];
+const TOOLS = ["query_table", "insert_record", "update_record", "delete_record", "write_batch", "list_tables", "describe_table"];
 const results = [];
 
 function check(name, holds, shown = "") {

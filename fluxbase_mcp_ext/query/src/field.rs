@@ -185,6 +185,10 @@ fn steps(path: &str, whole: &str, at: &str) -> Result<(Vec<Step>, bool), QueryEr
         if key.is_empty() && !step.starts_with('"') {
             return Err(fail("has an empty step"));
         }
+        // `doc->>a.descending` is a misspelt order rather than a key.
+        if step.contains('.') && !step.starts_with('"') {
+            return Err(fail("has a dot in a step, which stands in double quotes"));
+        }
         if key.contains('\0') {
             return Err(QueryError::nul(at));
         }

@@ -124,6 +124,9 @@ fn read<'t>(
     };
     let peek = bounds.peek || !notes.is_empty();
     let grouped = selection.is_grouped();
+    if grouped {
+        selection.check_spread_shapes()?;
+    }
     let pages = !keys.is_empty() && !grouped && cursor::total_order(&mut keys, table);
     let given = args.str("cursor")?;
     if given.is_some() {

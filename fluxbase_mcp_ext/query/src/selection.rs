@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::aggregate::{Cast, Function, count_facts};
+use crate::error::{Fault, QueryError, place};
 use crate::field::Field;
 use crate::filter::Predicate;
 use crate::names::push_ident;
@@ -204,6 +205,23 @@ impl<'t> Selection<'t> {
             builder.sql.push_str(" ON true");
         }
         source
+    }
+
+    /// Refuses to order or cut what groups take from a spread relation, which is one row.
+    pub(crate) fn check_spread_shapes(&self) -> Result<(), QueryError> {
+        for output in &self.outputs {
+            let What::Spread(number, _) = output.what else { continue };
+            let embed = &self.embeds[number];
+            let Shape { keys, limit, offset, .. } = &embed.shape;
+            if !keys.is_empty() || limit.is_some() || *offset > 0 {
+                return Err(QueryError::Grouping(Fault::new(format!(
+                    "{}: a relation that is spread into groups takes a filter only.",
+                    place("embed", &embed.name)
+                )))
+                .with_hint("Leave order, limit and offset out."));
+            }
+        }
+        Ok(())
     }
 
     /// Whether rows may be left out for want of an embedded row.

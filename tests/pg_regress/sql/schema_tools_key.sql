@@ -13,7 +13,10 @@ CREATE TABLE ky.with_more (x int, a int NOT NULL);
 CREATE UNIQUE INDEX ON ky.with_more (a) INCLUDE (x);
 CREATE TABLE ky.parted (x int, id int PRIMARY KEY) PARTITION BY HASH (id);
 CREATE TABLE ky.parted_0 PARTITION OF ky.parted FOR VALUES WITH (MODULUS 1, REMAINDER 0);
--- None: nothing unique, may be null, partial, an expression, deferrable, not readable, a view.
+-- None: nothing unique, may be null, partial, an expression, deferrable, not readable, a view, a parent whose children have keys of
+-- their own.
+CREATE TABLE ky.parent (x int, id int PRIMARY KEY);
+CREATE TABLE ky.child () INHERITS (ky.parent);
 CREATE TABLE ky.no_key (x int, a int NOT NULL);
 CREATE TABLE ky.nullable (x int, a int UNIQUE);
 CREATE TABLE ky.partial (x int, a int NOT NULL);
@@ -34,7 +37,7 @@ REVOKE SELECT ON ky.unreadable FROM authenticated;
 GRANT SELECT (x, a) ON ky.unreadable TO authenticated;
 SET mcp.max_rows = 1;
 SELECT name, t.via('a', 'query_table', jsonb_build_object('table', 'ky.' || name, 'order', 'x')) ~ 'cursor' AS has_cursor
-  FROM unnest(ARRAY['primary_key', 'primary_first', 'unique_key', 'with_more', 'parted', 'no_key', 'nullable', 'partial', 'expression', 'deferrable', 'unreadable', 'view_of_key']) AS name;
+  FROM unnest(ARRAY['primary_key', 'primary_first', 'unique_key', 'with_more', 'parted', 'no_key', 'nullable', 'partial', 'expression', 'deferrable', 'unreadable', 'view_of_key', 'parent']) AS name;
 -- A key that comes and goes, and the right to read it.
 GRANT SELECT (id) ON ky.unreadable TO authenticated;
 SELECT t.via('a', 'query_table', '{"table": "ky.unreadable", "order": "x"}') ~ 'cursor';

@@ -63,8 +63,15 @@ fn tool_names(list: &Value) -> Vec<&str> {
     tools.iter().map(|tool| tool["name"].as_str().expect("a name")).collect()
 }
 
-const TABLE_TOOLS: [&str; 6] =
-    ["query_table", "insert_record", "update_record", "delete_record", "list_tables", "describe_table"];
+const TABLE_TOOLS: [&str; 7] = [
+    "query_table",
+    "insert_record",
+    "update_record",
+    "delete_record",
+    "write_batch",
+    "list_tables",
+    "describe_table",
+];
 
 /// Proves that the document's first curl line works as printed and lists exactly the tools, in order, in the document's
 /// shape: `jsonrpc`, `result`, `id`, and for each tool nothing but name, description and inputSchema.

@@ -158,7 +158,7 @@ fn a_large_write_is_told_and_not_shown() {
         .call("insert_record", json!({ "table": "notes", "data": { "title": "large", "body": body } }))
         .value();
     assert_eq!(told["inserted"], json!(1));
-    assert!(told["notes"][0].as_str().expect("a note").contains("larger than one answer"), "{told}");
+    assert!(told["truncated"]["why"].as_str().expect("a reason").contains("does not fit"), "{told}");
     let rows = client.rows(json!({ "table": "notes", "select": "title", "filter": { "title": "eq.large" } }));
     assert_eq!(rows, [json!({ "title": "large" })]);
     let refused = client.call("query_table", json!({ "table": "notes" })).error();

@@ -62,7 +62,7 @@ fn wrong_arguments_are_results() {
             (json!({}), "table"),
             (json!({ "table": 5 }), "table"),
             (json!({ "table": "users", "limit": "many" }), "limit"),
-            (json!({ "table": "users", "limit": 0 }), "limit"),
+            (json!({ "table": "users", "limit": -1 }), "limit"),
             (json!({ "table": "users", "filter": { "emial": "eq.x" } }), "email"),
             (json!({ "table": "users", "filter": { "email": "open" } }), "eq.open"),
             (json!({ "table": "users", "filter": { "id": "eq.no-uuid" } }), "filter.id"),
