@@ -13,6 +13,9 @@ CREATE FUNCTION pk.statements() RETURNS bigint LANGUAGE sql AS $$
 SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'SELECT pg_catalog.row_to_json(%"pk"."kept"%'
 $$;
 SELECT pk.statements();
+-- What Postgres told of the schema and the key above is forgotten after the second statement.
+SELECT t.via('a', 'list_tables', '{"schema": "pk"}');
+SELECT t.via('a', 'list_tables', '{"schema": "pk"}') <> '';
 SELECT count(t.via('a', 'query_table', jsonb_build_object('table', 'pk.kept', 'filter', jsonb_build_object('id', g)))) FROM generate_series(1, 20) AS g;
 SELECT pk.statements();
 -- Another shape, and another role.
