@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients check fmt bench fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients check fmt bench bench-plan fuzz clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fmt: ## Format the Rust code
 
 bench: ## Benchmarks; writes docs/benchmarks.md
 	@scripts/build.sh bench
+
+bench-plan: ## What the query crate takes to plan a call (criterion)
+	@cargo bench --package fluxbase_query
 
 fuzz: ## Fuzz the query crate, guided by coverage: SECONDS=60 SEED=1
 	@scripts/fuzz.sh '$(or $(SECONDS),60)' $(SEED)

@@ -359,7 +359,7 @@ Every answer was checked before and after: ten rows of the right tenant, nothing
 
 {tables}
 
-Single measurements: [benchmarks/read10.csv](benchmarks/read10.csv).
+Single measurements: [benchmarks/read10.csv](benchmarks/read10.csv). Planning a call without Postgres: [benchmarks/plan.md](benchmarks/plan.md).
 """
 
 
