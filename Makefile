@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients check fmt bench bench-plan fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients conformance check fmt bench bench-plan fuzz clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients
+	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients conformance
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust
@@ -48,6 +48,9 @@ test-differential: ## The same questions to PostgREST and to SQL by hand; TESTS=
 
 test-clients: ## Real MCP clients
 	@scripts/test.sh clients
+
+conformance: ## The official MCP conformance suite against a real listener
+	@scripts/test.sh conformance
 
 check: ## cargo fmt and clippy
 	@scripts/test.sh check

@@ -16,8 +16,9 @@ use pgrx::{pg_guard, pg_sys};
 thread_local! {
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     static EVERYTHING: Cell<u64> = const { Cell::new(0) };
+    static FUNCTIONS: Cell<bool> = const { Cell::new(false) };
     static RELATIONS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-    static TOLD: RefCell<Told> = const { RefCell::new(Told { statement: 0, everything: false, relations: Vec::new() }) };
+    static TOLD: RefCell<Told> = const { RefCell::new(Told { statement: 0, everything: false, functions: false, relations: Vec::new() }) };
 }
 
 /// What a statement was told.
@@ -25,6 +26,7 @@ struct Told {
     /// When the statement began.
     statement: pg_sys::TimestampTz,
     everything: bool,
+    functions: bool,
     relations: Vec<u32>,
 }
 
@@ -35,8 +37,8 @@ const REMEMBERED: usize = 1024;
 pub enum Stale {
     /// Nothing that could matter.
     Nothing,
-    /// These relations, by oid.
-    Relations(Vec<u32>),
+    /// These relations, by oid, and possibly a function.
+    Some { relations: Vec<u32>, functions: bool },
     /// Possibly anything: roles, memberships, schemas, types.
     Everything,
 }
@@ -46,29 +48,32 @@ pub fn take_stale() -> Stale {
     register();
     let mut relations = RELATIONS.take();
     let mut everything = EVERYTHING.replace(0) > 0;
+    let mut functions = FUNCTIONS.replace(false);
     // SAFETY: returns a number that Postgres keeps for the statement.
     let statement = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
     TOLD.with_borrow_mut(|told| {
         if told.statement == statement {
             told.everything |= everything;
+            told.functions |= functions;
             told.relations.extend(&relations);
             if told.relations.len() > REMEMBERED {
                 told.relations.clear();
                 told.everything = true;
             }
         } else {
-            let before = Told { statement, everything, relations: relations.clone() };
+            let before = Told { statement, everything, functions, relations: relations.clone() };
             let before = std::mem::replace(told, before);
             everything |= before.everything;
+            functions |= before.functions;
             relations.extend(before.relations);
         }
     });
     if everything {
         Stale::Everything
-    } else if relations.is_empty() {
+    } else if relations.is_empty() && !functions {
         Stale::Nothing
     } else {
-        Stale::Relations(relations)
+        Stale::Some { relations, functions }
     }
 }
 
@@ -91,6 +96,8 @@ fn register() {
         ] {
             pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(object_changed), pg_sys::Datum::from(0));
         }
+        let cache = pg_sys::SysCacheIdentifier::PROCOID;
+        pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(function_changed), pg_sys::Datum::from(0));
     }
 }
 
@@ -112,4 +119,9 @@ unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_s
 #[pg_guard]
 unsafe extern "C-unwind" fn object_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
     EVERYTHING.set(1);
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn function_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
+    FUNCTIONS.set(true);
 }

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{guard, gucs, identity, statement};
+use crate::{guard, gucs, identity, registered, statement};
 
 pub use relations::{Reader, relations};
 use row_types::RowTypes;
@@ -76,19 +76,26 @@ thread_local! {
 pub fn refresh() {
     match cache::take_stale() {
         Stale::Nothing => {}
-        Stale::Relations(relations) => {
+        Stale::Some { relations, functions } => {
+            if functions {
+                registered::forget();
+            }
             let relations: HashSet<u32> = relations.into_iter().collect();
             let changed = |oid: &u32| relations.contains(oid);
             DESCRIBED.with_borrow_mut(|all| {
                 all.retain(|_, known| !changed(&known.table.oid) && !known.depends.iter().any(changed));
             });
             relations::forget(&relations);
-            relations.into_iter().for_each(keys::forget_if_read_from);
+            for relation in relations {
+                keys::forget_if_read_from(relation);
+                registered::forget_if_read_from(relation);
+            }
         }
         Stale::Everything => {
             DESCRIBED.with_borrow_mut(HashMap::clear);
             relations::forget_all();
             keys::forget();
+            registered::forget();
             identity::forget_roles();
             statement::forget_plans();
         }

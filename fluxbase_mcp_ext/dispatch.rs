@@ -1,7 +1,7 @@
 //! From a message to its reply: protocol, then scope and allow-list, then the guard, then the tool.
 //!
 //! Invariants:
-//! - This is the only way to a tool or a resource, for HTTP and for SQL alike.
+//! - This is the only way to a tool, a resource or a prompt, built in or registered, for HTTP and for SQL alike.
 //! - Scope and allow-list are asked before anything of the caller's arguments is looked at.
 //! - A call from within a tool's body keeps the identity and the allow-lists of the outermost call; it can only narrow them.
 //!
@@ -10,16 +10,20 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use fluxbase_protocol::{Call, Headers, Incoming, Method, Reply, RpcError, ServerInfo, code};
+use fluxbase_protocol::{
+    Answers, Call, Headers, Incoming, Method, Reply, RpcError, ServerInfo, Wishes, code,
+};
 use fluxbase_query::nearest;
 use serde::Deserialize;
 
+use crate::complete;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 use crate::gucs;
 use crate::identity::{self, Identity};
-use crate::resources::{self, Resource};
-use crate::tools::{self, TOOLS, Tool};
+use crate::registered::{self, Ask, Given, Prompt, Visible};
+use crate::resources::{self, Contents, RESOURCES, Read, Resource};
+use crate::tools::{self, Outcome, TOOLS, Tool};
 
 /// Who the server says it is.
 pub static SERVER: ServerInfo<'static> = ServerInfo {
@@ -76,11 +80,11 @@ impl Policy {
         }
     }
 
-    fn allows_tool(&self, tool: &Tool) -> bool {
-        self.tools.iter().all(|allowed| allowed.is_empty() || allowed.iter().any(|name| name == tool.name))
+    fn allows_tool(&self, name: &str) -> bool {
+        self.tools.iter().all(|allowed| allowed.is_empty() || allowed.iter().any(|entry| entry == name))
     }
 
-    fn allows_resource(&self, resource: &Resource, uri: &str) -> bool {
+    fn allows_resource(&self, resource: &Resource<'_>, uri: &str) -> bool {
         self.resources.iter().all(|allowed| {
             allowed.is_empty() || allowed.iter().any(|entry| entry == uri || entry == resource.uri)
         })
@@ -142,26 +146,52 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
         Err(reply) => return reply,
     };
     let _in_force = InForce::enter(Rc::clone(&caller));
+    let _asked = registered::notify::Asked::of(&call.wishes, call.era);
     match &call.method {
         Method::Initialize { .. } => call.initialized(&SERVER),
         Method::Discover => call.discovered(&SERVER),
-        Method::Ping => call.pong(),
+        Method::Ping | Method::SetLevel | Method::Subscribe => call.pong(),
         Method::ListTools => {
-            call.tools(TOOLS.iter().filter(|tool| may_use(&caller, tool)).map(|tool| tool.entry()))
+            let visible = Visible::to(&actor(&caller));
+            call.tools(tools(&caller, &visible).map(|tool| tool.entry()))
         }
-        Method::CallTool { name, arguments } => {
-            call_tool(&call, &caller, name, arguments.as_deref().map(|raw| raw.get()))
+        Method::CallTool { name, arguments, answers } => {
+            let arguments = arguments.as_deref().map(|raw| raw.get());
+            call_tool(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
         }
         Method::ListResources => {
-            call.resources(resources::fixed().filter(|r| may_read(&caller, r)).map(Resource::entry))
+            let visible = Visible::to(&actor(&caller));
+            call.resources(resources(&caller, &visible).filter(|r| !r.is_template()).map(|r| r.entry()))
         }
-        Method::ListResourceTemplates => call
-            .resource_templates(resources::templates().filter(|r| may_read(&caller, r)).map(Resource::entry)),
+        Method::ListResourceTemplates => {
+            let visible = Visible::to(&actor(&caller));
+            call.resource_templates(
+                resources(&caller, &visible).filter(Resource::is_template).map(|r| r.entry()),
+            )
+        }
         Method::ReadResource { uri } => read_resource(&call, &caller, uri),
+        Method::ListPrompts => {
+            let visible = Visible::to(&actor(&caller));
+            call.prompts(prompts(&caller, &visible).map(Prompt::entry))
+        }
+        Method::GetPrompt { name, arguments, answers } => {
+            let arguments = arguments.as_deref().map(|raw| raw.get());
+            get_prompt(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
+        }
+        Method::Complete { reference, argument, value, context } => {
+            match complete::complete(&caller, &complete::Asked { reference, argument, value, context }) {
+                Ok(values) => {
+                    let shown = values.iter().take(complete::MOST).map(String::as_str);
+                    call.completion(shown, values.len(), values.len() > complete::MOST)
+                }
+                Err(complete::Refusal::Unknown(error)) => call.error(&error),
+                Err(complete::Refusal::Failed(error)) => internal(&call, &error),
+            }
+        }
     }
 }
 
-/// What a tool or resource knows of its call.
+/// What a tool, a resource or a prompt knows of its call.
 pub struct Request<'a> {
     /// Who asks.
     pub identity: &'a Identity,
@@ -169,52 +199,160 @@ pub struct Request<'a> {
     pub arguments: Option<&'a str>,
     /// Whether the client reads structured content.
     pub structured: bool,
+    /// Whether the client can be asked something.
+    pub modern: bool,
+    /// What the client answered to questions of this call.
+    pub answers: &'a Answers,
+    /// What the client wants to be told, and can do.
+    pub wishes: &'a Wishes,
 }
 
-fn may_use(caller: &Caller, tool: &Tool) -> bool {
-    caller.policy.allows_tool(tool) && caller.identity.scopes.has_any(tool.scopes)
+impl<'a> Request<'a> {
+    fn new(
+        call: &'a Call,
+        caller: &'a Caller,
+        arguments: Option<&'a str>,
+        answers: &'a Answers,
+    ) -> Request<'a> {
+        Request {
+            identity: &caller.identity,
+            arguments,
+            structured: call.era.structured(),
+            modern: call.era.modern(),
+            answers,
+            wishes: &call.wishes,
+        }
+    }
 }
 
-fn may_read(caller: &Caller, resource: &Resource) -> bool {
-    caller.policy.allows_resource(resource, resource.uri) && caller.identity.scopes.has_any(resource.scopes)
+/// The tools that the caller may use, in the order of the list.
+fn tools<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = Tool<'a>> {
+    let all = TOOLS.iter().copied().chain(visible.tools().map(|tool| tool.as_tool()));
+    all.filter(|tool| caller.policy.allows_tool(tool.name) && caller.identity.scopes.has_any(tool.scopes))
 }
 
-fn call_tool(call: &Call, caller: &Caller, name: &str, arguments: Option<&str>) -> Reply {
-    let Some(tool) = tools::find(name).filter(|tool| caller.policy.allows_tool(tool)) else {
-        let usable = TOOLS.iter().filter(|tool| may_use(caller, tool)).map(|tool| tool.name);
+/// The resources and templates that the caller may read, in the order of the lists.
+pub fn resources<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = Resource<'a>> {
+    let all = RESOURCES.iter().copied().chain(visible.resources().map(|resource| resource.as_resource()));
+    all.filter(|resource| {
+        caller.policy.allows_resource(resource, resource.uri)
+            && caller.identity.scopes.has_any(resource.scopes)
+    })
+}
+
+/// The prompts that the caller may get, in the order of the list.
+fn prompts<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = &'a Prompt> {
+    visible.prompts().filter(|prompt| caller.identity.scopes.has_any(&prompt.scopes))
+}
+
+fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) -> Reply {
+    let registered;
+    let mut known = None;
+    if caller.policy.allows_tool(name) {
+        known = tools::built_in(name).copied();
+        if known.is_none() {
+            registered = registered::tool(name);
+            known = registered.as_deref().map(registered::Tool::as_tool);
+        }
+    }
+    let Some(tool) = known else {
+        let visible = Visible::to(&actor(caller));
+        let usable = tools(caller, &visible).map(|tool| tool.name);
         return call.error(&RpcError::unknown_tool(name, nearest(name, usable)));
     };
     if !caller.identity.scopes.has_any(tool.scopes) {
         return call.error(&RpcError::forbidden(&format!("tool {name}"), &scope_names(tool.scopes)));
     }
-    let request = Request { identity: &caller.identity, arguments, structured: call.era.structured() };
-    match guard::run(&actor(caller), tool.access, || (tool.run)(&request), |answer| !answer.undo) {
-        Ok(answer) => call.tool_output(&answer.output),
+    match guard::run(&actor(caller), tool.access, || tool.call(request), |done| !done.undo) {
+        Ok(done) => match done.outcome {
+            Outcome::Output(output) => call.tool_output(&output),
+            Outcome::Content(content) => call.tool_content(&content),
+            Outcome::Ask(Ask::Legacy) => call.tool_error(ONLY_MODERN),
+            Outcome::Ask(ask) => self::ask(call, &ask),
+        },
         Err(error) => call.tool_error(&error.to_text()),
     }
 }
 
+const ONLY_MODERN: &str = "This must ask the client something first, which protocol revision 2026-07-28 can and that of this request cannot. Nothing was changed.";
+
+/// The reply when something must be asked, or cannot be.
+fn ask(call: &Call, ask: &Ask) -> Reply {
+    match ask {
+        Ask::Questions { requests, state } => call.input_required(requests, state.as_deref()),
+        Ask::Impossible(capabilities) => {
+            RpcError::missing_capabilities(capabilities).reply(400, Some(&call.id))
+        }
+        Ask::Legacy => call.error(&RpcError::invalid_params(ONLY_MODERN)),
+        Ask::BadState => call.error(&RpcError::invalid_params(
+            "Invalid params: params.requestState is not valid: it was changed, is older than ten minutes, or belongs to another key, call or arguments. Make the call again without it. Nothing was done.",
+        )),
+    }
+}
+
 fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Reply {
-    let Some((resource, parts)) = resources::find(uri).filter(|(r, _)| caller.policy.allows_resource(r, uri))
-    else {
+    let (registered, parts, variables);
+    let mut known = None;
+    if let Some((resource, found)) = resources::built_in(uri) {
+        (parts, variables) = (found, Vec::new());
+        known = Some(*resource);
+    } else if let Some((resource, found)) = registered::resource(uri) {
+        (parts, variables) = (Vec::new(), found);
+        registered = resource;
+        known = Some(registered.as_resource());
+    } else {
+        (parts, variables) = (Vec::new(), Vec::new());
+    }
+    let Some(resource) = known.filter(|resource| caller.policy.allows_resource(resource, uri)) else {
         return call.resource_not_found(uri);
     };
     if !caller.identity.scopes.has_any(resource.scopes) {
         return call.error(&RpcError::forbidden(&format!("resource {uri}"), &scope_names(resource.scopes)));
     }
-    let request = Request { identity: &caller.identity, arguments: None, structured: false };
-    match guard::run(&actor(caller), Access::Read, || (resource.read)(&request, &parts), |_| false) {
-        Ok(text) => call.resource(uri, resource.mime_type, &text),
-        Err(Error::Refused { code: "42P01", .. }) => call.resource_not_found(uri),
-        Err(error) => call.error(&RpcError::new(code::INTERNAL_ERROR, error.to_text())),
+    let answers = Answers::default();
+    let request = Request::new(call, caller, None, &answers);
+    let body = || match resource.read {
+        Read::BuiltIn(read) => read(&request, &parts).map(|text| Some(Contents::Text(text))),
+        Read::Registered(registered) => registered.read(uri, &variables),
+    };
+    match guard::run(&actor(caller), Access::Read, body, |_| false) {
+        Ok(Some(Contents::Text(text))) => call.resource(uri, resource.mime_type, &text),
+        Ok(Some(Contents::Raw(contents))) => call.resource_contents(&contents),
+        Ok(None) | Err(Error::Refused { code: "42P01", .. }) => call.resource_not_found(uri),
+        Err(error) => internal(call, &error),
     }
+}
+
+fn get_prompt(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) -> Reply {
+    let Some(prompt) = registered::prompt(name) else {
+        let visible = Visible::to(&actor(caller));
+        let usable = prompts(caller, &visible).map(|prompt| prompt.name.as_str());
+        return call.error(&RpcError::unknown_prompt(name, nearest(name, usable)));
+    };
+    if !caller.identity.scopes.has_any(&prompt.scopes) {
+        return call.error(&RpcError::forbidden(&format!("prompt {name}"), &scope_names(&prompt.scopes)));
+    }
+    if let Err(why) = prompt.check(request.arguments) {
+        return call.error(&RpcError::invalid_params(format!("Invalid params: {why} Nothing was done.")));
+    }
+    match guard::run(&actor(caller), Access::Read, || prompt.get(request), |_| false) {
+        Ok(Given::Messages { description, messages }) => call.prompt(&description, &messages),
+        Ok(Given::Ask(ask)) => self::ask(call, &ask),
+        Err(error) => internal(call, &error),
+    }
+}
+
+/// What is no tool has no result that says that it failed.
+fn internal(call: &Call, error: &Error) -> Reply {
+    call.error(&RpcError::new(code::INTERNAL_ERROR, error.to_text()))
 }
 
 fn scope_names(scopes: &[fluxbase_credential::Scope]) -> Vec<&'static str> {
     scopes.iter().map(|scope| scope.as_str()).collect()
 }
 
-fn actor(caller: &Caller) -> Actor<'_> {
+/// Whom the guard becomes for a caller.
+pub fn actor(caller: &Caller) -> Actor<'_> {
     Actor {
         role: caller.identity.role,
         claims: &caller.identity.claims,

@@ -256,7 +256,7 @@ fn preloaded() -> bool {
 }
 
 /// The role that the session has (SET ROLE), whatever SECURITY DEFINER functions lie between: whose rights count when keys are
-/// made or ended. Refused while a tool runs, since the session's role is then not the caller's.
+/// made or ended, and when something is registered. Refused while a tool runs, since the session's role is then not the caller's.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp._outer_user() RETURNS pg_catalog.text
     LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
@@ -266,7 +266,7 @@ fn outer_user() -> String {
     if guard::holds() {
         error::raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            "keys are not made or changed while a tool runs",
+            "keys and registrations are not made or changed while a tool runs",
             Some("Use the command line, or SQL outside of mcp.handle.".to_owned()),
         );
     }

@@ -12,6 +12,8 @@ mod dispatch;
 mod guard;
 mod tools;
 mod resources;
+mod registered;
+mod complete;
 mod catalog;
 mod cache;
 mod statement;
@@ -36,7 +38,17 @@ extension_sql_file!(
         entry::version
     ]
 );
-extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["keys"]);
+extension_sql_file!(
+    "../sql/15_register.sql",
+    name = "register",
+    requires = [
+        "keys",
+        registered::check::check_tool,
+        registered::check::check_resource,
+        registered::check::check_prompt
+    ]
+);
+extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["install"]);
 extension_sql_file!("../sql/99_grants.sql", name = "grants", finalize);

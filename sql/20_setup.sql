@@ -23,6 +23,11 @@ BEGIN
     GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access
         TO mcp_admin;
     RETURN NEXT 'role mcp_admin may make, rotate, revoke and list keys, and run doctor';
+    GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,
+                              mcp.unregister_tool, mcp.unregister_resource, mcp.unregister_prompt, mcp._missing
+        TO mcp_admin;
+    GRANT SELECT ON mcp.tools, mcp.resources, mcp.prompts TO mcp_admin;
+    RETURN NEXT 'role mcp_admin may register tools, resources and prompts';
     RETURN QUERY SELECT a FROM unnest(ARRAY['anon', 'authenticated', 'service_role']) AS r, mcp.allow_role(r::regrole) AS a;
 END
 $$;

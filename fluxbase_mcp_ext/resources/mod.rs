@@ -1,7 +1,8 @@
 //! The registry of resources.
 //!
-//! A resource is one entry here and a function in one of the family files. Invariants: a resource shows only what a tool would
-//! show the same caller; a template matches whole path segments, percent-decoded, never more than it names.
+//! A built-in resource is one entry here and a function in one of the family files; registered ones come from `registered`.
+//! Invariants: a resource shows only what a tool would show the same caller; a template matches whole path segments,
+//! percent-decoded, never more than it names.
 
 mod schema;
 
@@ -10,28 +11,47 @@ use fluxbase_protocol::ResourceEntry;
 
 use crate::dispatch::Request;
 use crate::error::Error;
+use crate::registered;
 
-/// One resource, or a template of resources.
-pub struct Resource {
+/// One resource, or a template of resources, built in or registered.
+#[derive(Clone, Copy)]
+pub struct Resource<'a> {
     /// Its URI; `{name}` stands for one path segment.
-    pub uri: &'static str,
+    pub uri: &'a str,
     /// Its name on the wire.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its name for people.
-    pub title: &'static str,
+    pub title: &'a str,
     /// What a model or a person reads before choosing it.
-    pub description: &'static str,
+    pub description: &'a str,
     /// Media type of the text.
-    pub mime_type: &'static str,
-    /// A key needs one of these.
-    pub scopes: &'static [Scope],
-    /// Its content, made inside the guard; the strings are the template's segments in their order.
-    pub read: fn(&Request<'_>, &[String]) -> Result<String, Error>,
+    pub mime_type: &'a str,
+    /// A key needs one of these; none: every key may read it.
+    pub scopes: &'a [Scope],
+    /// Its content, made inside the guard.
+    pub read: Read<'a>,
 }
 
-impl Resource {
+/// How a resource is read.
+#[derive(Clone, Copy)]
+pub enum Read<'a> {
+    /// A function of ours; the strings are the template's segments in their order.
+    BuiltIn(fn(&Request<'_>, &[String]) -> Result<String, Error>),
+    /// A function of a DBA's.
+    Registered(&'a registered::Resource),
+}
+
+/// What a resource holds.
+pub enum Contents {
+    /// One text, of the resource's own URI and media type.
+    Text(String),
+    /// JSON text of a list of contents.
+    Raw(String),
+}
+
+impl<'a> Resource<'a> {
     /// How the lists show it.
-    pub fn entry(&'static self) -> ResourceEntry<'static> {
+    pub fn entry(&self) -> ResourceEntry<'a> {
         ResourceEntry {
             uri: self.uri,
             name: self.name,
@@ -41,12 +61,19 @@ impl Resource {
         }
     }
 
-    fn is_template(&self) -> bool {
+    /// Whether its URI has variables.
+    pub fn is_template(&self) -> bool {
         self.uri.contains('{')
     }
 }
 
-static RESOURCES: &[Resource] = &[
+/// Whether registered resources must not have this URI.
+pub fn is_reserved(uri: &str) -> bool {
+    uri.get(.."fluxbase:".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case("fluxbase:"))
+}
+
+/// Every built-in resource, in the order of the lists.
+pub static RESOURCES: &[Resource<'static>] = &[
     Resource {
         uri: "fluxbase://schema/tables",
         name: "schema_tables",
@@ -54,7 +81,7 @@ static RESOURCES: &[Resource] = &[
         description: "The tables and views that you may use.",
         mime_type: "application/json",
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
-        read: schema::tables,
+        read: Read::BuiltIn(schema::tables),
     },
     Resource {
         uri: "fluxbase://schema/tables/{schema}/{table}",
@@ -63,22 +90,12 @@ static RESOURCES: &[Resource] = &[
         description: "Columns, keys and relations of one table.",
         mime_type: "application/json",
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
-        read: schema::table,
+        read: Read::BuiltIn(schema::table),
     },
 ];
 
-/// Resources with one URI each.
-pub fn fixed() -> impl Iterator<Item = &'static Resource> {
-    RESOURCES.iter().filter(|resource| !resource.is_template())
-}
-
-/// Templates.
-pub fn templates() -> impl Iterator<Item = &'static Resource> {
-    RESOURCES.iter().filter(|resource| resource.is_template())
-}
-
-/// The resource that `uri` names, with the segments that stand for the template's names.
-pub fn find(uri: &str) -> Option<(&'static Resource, Vec<String>)> {
+/// The built-in resource that `uri` names, with the segments that stand for the template's names.
+pub fn built_in(uri: &str) -> Option<(&'static Resource<'static>, Vec<String>)> {
     RESOURCES.iter().find_map(|resource| Some((resource, captures(resource.uri, uri)?)))
 }
 

@@ -1,6 +1,6 @@
 //! The registry of tools.
 //!
-//! A tool is one entry here and a function in one of the family files. Invariants: names are `snake_case` with at most 30
+//! A built-in tool is one entry here and a function in one of the family files; registered ones come from `registered`. Invariants: names are `snake_case` with at most 30
 //! characters; input schemas are flat and closed; all four annotations are set; the order of the list is the order of
 //! `tools/list`. Nothing here decides who may use a tool: `dispatch` does, by its scopes and the allow-lists.
 
@@ -8,37 +8,78 @@ mod schema;
 mod tables;
 
 use fluxbase_credential::Scope;
-use fluxbase_protocol::{Annotations, Structured, ToolEntry, ToolOutput};
+use fluxbase_protocol::{Annotations, Structured, ToolContent, ToolEntry, ToolOutput};
 
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::Access;
+use crate::registered;
 
 pub use schema::{describe_table, list_tables};
 
-/// One tool.
-pub struct Tool {
+/// One tool, built in or registered.
+#[derive(Clone, Copy)]
+pub struct Tool<'a> {
     /// Its name on the wire.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its name for people.
-    pub title: &'static str,
+    pub title: &'a str,
     /// What a model reads before it chooses; the first sentence is searchable.
-    pub description: &'static str,
+    pub description: &'a str,
     /// JSON Schema of the arguments.
-    pub input_schema: &'static str,
-    /// JSON Schema of the structured content.
-    pub output_schema: &'static str,
-    /// A key needs one of these.
-    pub scopes: &'static [Scope],
+    pub input_schema: &'a str,
+    /// JSON Schema of the structured content; empty: none.
+    pub output_schema: &'a str,
+    /// A key needs one of these; none: every key may use it.
+    pub scopes: &'a [Scope],
     /// Whether it may write.
     pub access: Access,
     /// What hosts are told about its effects.
     pub annotations: Annotations,
     /// Its body, run inside the guard.
-    pub run: fn(&Request<'_>) -> Result<Answer, Error>,
+    pub run: Body<'a>,
 }
 
-/// What a tool's body gives back.
+/// The body of a tool.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// A function of ours.
+    BuiltIn(fn(&Request<'_>) -> Result<Answer, Error>),
+    /// A function of a DBA's.
+    Registered(&'a registered::Tool),
+}
+
+/// What came of a call.
+pub enum Outcome {
+    /// Rows or other JSON of ours.
+    Output(ToolOutput),
+    /// Content in MCP's own form.
+    Content(ToolContent),
+    /// The client must answer something first.
+    Ask(registered::Ask),
+}
+
+/// [`Outcome`], and whether what the body wrote stays.
+pub struct Done {
+    /// What the caller is told.
+    pub outcome: Outcome,
+    /// Whether everything that the body wrote is undone.
+    pub undo: bool,
+}
+
+impl Done {
+    /// What was written stays.
+    pub fn kept(outcome: Outcome) -> Done {
+        Done { outcome, undo: false }
+    }
+
+    /// What was written is undone.
+    pub fn undone(outcome: Outcome) -> Done {
+        Done { outcome, undo: true }
+    }
+}
+
+/// What a built-in tool's body gives back.
 pub struct Answer {
     /// What the caller is told.
     pub output: ToolOutput,
@@ -52,16 +93,26 @@ impl From<ToolOutput> for Answer {
     }
 }
 
-impl Tool {
+impl<'a> Tool<'a> {
     /// How `tools/list` shows it.
-    pub fn entry(&self) -> ToolEntry<'static> {
+    pub fn entry(&self) -> ToolEntry<'a> {
         ToolEntry {
             name: self.name,
             title: self.title,
             description: self.description,
             input_schema: self.input_schema,
-            output_schema: Some(self.output_schema),
+            output_schema: Some(self.output_schema).filter(|schema| !schema.is_empty()),
             annotations: self.annotations,
+        }
+    }
+
+    /// Runs the body. Only inside the guard.
+    pub fn call(&self, request: &Request<'_>) -> Result<Done, Error> {
+        match self.run {
+            Body::BuiltIn(run) => {
+                run(request).map(|answer| Done { outcome: Outcome::Output(answer.output), undo: answer.undo })
+            }
+            Body::Registered(tool) => tool.run(request),
         }
     }
 }
@@ -76,8 +127,8 @@ const CHANGES: Annotations =
 const CHANGES_EACH_TIME: Annotations =
     Annotations { read_only: false, destructive: true, idempotent: false, open_world: false };
 
-/// Every tool, in the order of `tools/list`.
-pub static TOOLS: &[Tool] = &[
+/// Every built-in tool, in the order of `tools/list`.
+pub static TOOLS: &[Tool<'static>] = &[
     Tool {
         name: "query_table",
         title: "Query a table",
@@ -87,7 +138,7 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: tables::query,
+        run: Body::BuiltIn(tables::query),
     },
     Tool {
         name: "insert_record",
@@ -98,7 +149,7 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: ADDS,
-        run: tables::insert,
+        run: Body::BuiltIn(tables::insert),
     },
     Tool {
         name: "update_record",
@@ -109,7 +160,7 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES,
-        run: tables::update,
+        run: Body::BuiltIn(tables::update),
     },
     Tool {
         name: "delete_record",
@@ -120,7 +171,7 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES,
-        run: tables::delete,
+        run: Body::BuiltIn(tables::delete),
     },
     Tool {
         name: "write_batch",
@@ -131,7 +182,7 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES_EACH_TIME,
-        run: tables::batch,
+        run: Body::BuiltIn(tables::batch),
     },
     Tool {
         name: "list_tables",
@@ -142,7 +193,7 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: |request| schema::list(request).map(Answer::from),
+        run: Body::BuiltIn(|request| schema::list(request).map(Answer::from)),
     },
     Tool {
         name: "describe_table",
@@ -153,12 +204,12 @@ pub static TOOLS: &[Tool] = &[
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: |request| schema::describe(request).map(Answer::from),
+        run: Body::BuiltIn(|request| schema::describe(request).map(Answer::from)),
     },
 ];
 
-/// The tool of that name.
-pub fn find(name: &str) -> Option<&'static Tool> {
+/// The built-in tool of that name.
+pub fn built_in(name: &str) -> Option<&'static Tool<'static>> {
     TOOLS.iter().find(|tool| tool.name == name)
 }
 

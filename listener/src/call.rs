@@ -16,6 +16,7 @@ use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::connection::{Backend, Connection, Late, Link, reason};
+use crate::events::Notices;
 use crate::pool::{GRACE, Lane, Lease, NoLease, Pool, end_backend};
 
 const SQL: &str = "SELECT mcp._serve($1::text, $2::text, $3::text)";
@@ -39,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) deadline: Duration,
     /// The word that joins answer and log.
     pub(crate) reference: &'a str,
+    /// Who is told what the tool tells while it runs.
+    pub(crate) notices: Option<Notices>,
 }
 
 /// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, then the body, if there is one.
@@ -162,7 +165,9 @@ async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<A
     let Some(connection) = lease.connection() else {
         return Err(Fault::Final(Failure::Internal { rolled_back: true }));
     };
+    connection.link.notices.clone_from(&call.notices);
     let result = send(connection, call, deadline).await;
+    connection.link.notices = None;
     match result {
         Ok(row) => {
             lease.end();

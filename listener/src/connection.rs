@@ -6,7 +6,7 @@
 //!
 //! It dials by itself instead of through `Config::connect`, because a cancel request must wait for the server to hang
 //! up (only then has the signal been sent, so that it cannot hit the next caller's statement), and tokio-postgres does
-//! not wait. Notices are read and dropped: they may hold rows.
+//! not wait. Notices are read and dropped, since they may hold rows; all but those that a tool addresses to its client.
 //!
 //! It does not know what is asked (see [`crate::call`]) nor who waits for a connection (see [`crate::pool`]).
 
@@ -25,10 +25,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{CancelToken, Client, SimpleQueryMessage, Statement};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::database::Target;
+use crate::events::{Notices, notification};
 
 /// An open connection. Dropping it closes it.
 pub(crate) struct Connection {
@@ -60,7 +61,12 @@ pub(crate) struct Link {
     driver: Option<Driver>,
     /// Kept over all calls: setting an alarm later is cheap, making one is not.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Who is to be told what a tool tells while it runs.
+    pub(crate) notices: Option<Notices>,
 }
+
+/// SQLSTATE of a notice whose text is a message for the client (`mcp.progress`, `mcp.log`). Any function can raise it.
+const FOR_THE_CLIENT: &str = "MC001";
 
 /// Where one server listens.
 #[derive(Debug, Clone)]
@@ -101,7 +107,7 @@ impl Connection {
         let (client, driver) = config.connect_raw(socket, tls).await.map_err(Unreachable::Postgres)?;
         let mut connection = Connection {
             client,
-            link: Link { driver: Some(driver), alarm: None },
+            link: Link { driver: Some(driver), alarm: None, notices: None },
             backend: Backend { pid: 0, peer, target: target.clone() },
             serve: None,
             born: Instant::now(),
@@ -126,7 +132,7 @@ impl Connection {
     /// Whether it has ended. Reads what the server has said unasked, without waiting.
     pub(crate) fn is_closed(&mut self) -> bool {
         // Nobody is to be woken: whoever uses the connection next says so by driving it.
-        advance(&mut self.link.driver, &mut Context::from_waker(Waker::noop()));
+        advance(&mut self.link.driver, None, &mut Context::from_waker(Waker::noop()));
         self.link.driver.is_none() || self.client.is_closed()
     }
 
@@ -225,16 +231,25 @@ impl Link {
         if let Poll::Ready(outcome) = work.as_mut().poll(quiet) {
             return Poll::Ready(outcome);
         }
-        advance(&mut self.driver, cx);
+        advance(&mut self.driver, self.notices.as_ref(), cx);
         work.poll(quiet)
     }
 }
 
 /// Reads and writes as much as the socket allows.
-fn advance(link: &mut Option<Driver>, cx: &mut Context<'_>) {
+fn advance(link: &mut Option<Driver>, notices: Option<&Notices>, cx: &mut Context<'_>) {
     while let Some(driver) = link {
         match driver.poll_message(cx) {
-            // A notice: it may hold rows.
+            Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
+                // A client that does not keep up misses some; each tells the whole state.
+                if notice.code().code() == FOR_THE_CLIENT
+                    && let Some(notices) = notices
+                    && let Some(message) = notification(notice.message())
+                {
+                    _ = notices.try_send(message);
+                }
+            }
+            // Any other notice may hold rows.
             Poll::Ready(Some(Ok(_))) => {}
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(reason = %reason(&error), "a connection to Postgres ended");
@@ -256,7 +271,7 @@ impl Drop for Link {
         {
             // Not a link: a runtime that is ending drops what it is given, and a link would be spawned for ever.
             runtime.spawn(poll_fn(move |cx| {
-                advance(&mut driver, cx);
+                advance(&mut driver, None, cx);
                 if driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
             }));
         }

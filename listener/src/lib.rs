@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! - A key is parsed, hashed and forgotten: it is in no log, no error, no answer, and never reaches Postgres.
-//! - HTTP 200 is sent after Postgres has committed, never before.
+//! - An answer is sent after Postgres has committed, never before. (A stream's status 200 says only that the call runs.)
 //! - A client that goes away stops its statement, and its connection is clean before the next request gets it.
 //!
 //! It does not: check scopes, count requests per key, parse MCP, or keep anything between two requests.
@@ -30,6 +30,7 @@ mod transport;
 mod call;
 mod connection;
 pub mod database;
+mod events;
 mod health;
 mod pool;
 mod tls;

@@ -77,6 +77,11 @@ impl Peek {
         }
     }
 
+    /// Whether something may be told before the answer. What the client wants to be told Postgres reads.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.method == Some("tools/call")
+    }
+
     /// Whether the message changes nothing, so that it may be sent again when its outcome is not known.
     pub(crate) fn repeatable(&self) -> bool {
         self.lane() == Lane::Short

@@ -1,16 +1,83 @@
 //! Answers that the listener gives by itself, as HTTP responses with a JSON-RPC error inside.
 //!
+//! Also the body of every answer: whole, or a stream of events.
+//!
 //! They say what is wrong, what to do instead, and what was not done. Details of Postgres stay in the log.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 
-/// An answer with its whole body in memory.
-pub(crate) type Reply = Response<Full<Bytes>>;
+use crate::events::{Events, whole};
+
+/// An answer.
+pub(crate) type Reply = Response<Content>;
+
+/// A body that lies in memory.
+pub(crate) type Whole = Full<Bytes>;
+
+/// The body of an answer.
+pub(crate) enum Content {
+    /// In memory.
+    Whole(Whole),
+    /// A stream, which ends with the answer.
+    Events(Box<Events>),
+}
+
+impl Content {
+    /// The body in memory; nothing of a stream, which is never inside another one.
+    pub(crate) fn whole(self) -> Whole {
+        match self {
+            Content::Whole(body) => body,
+            Content::Events(_) => Full::default(),
+        }
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Content::Whole(body) => Pin::new(body).poll_frame(cx),
+            Content::Events(events) => Pin::new(events).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Content::Whole(body) => body.is_end_stream(),
+            Content::Events(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Content::Whole(body) => body.size_hint(),
+            Content::Events(events) => events.size_hint(),
+        }
+    }
+}
+
+/// A stream of events. Proxies are told not to hold it back.
+pub(crate) fn stream(events: Events) -> Reply {
+    let mut reply = Response::new(Content::Events(Box::new(events)));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    reply
+}
 
 /// JSON-RPC codes that the listener uses.
 pub(crate) mod code {
@@ -28,7 +95,7 @@ pub(crate) mod code {
 
 /// A response with a body of the given type. Answers depend on the key, so nobody may keep them.
 pub(crate) fn with_body(status: StatusCode, mime: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(Content::Whole(whole(body)));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -37,7 +104,7 @@ pub(crate) fn with_body(status: StatusCode, mime: &'static str, body: impl Into<
 
 /// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::new()));
+    let mut reply = Response::new(Content::Whole(whole(Bytes::new())));
     *reply.status_mut() = status;
     reply
 }

@@ -10,15 +10,17 @@ use std::time::Instant;
 
 use fluxbase_credential::Key;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
+use hyper::header::{ACCEPT, CONTENT_TYPE, EXPECT, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tracing::Level;
 
 use crate::body::{BodyError, Bounds, swallow};
 use crate::call::{self, Call};
 use crate::config::Config;
 use crate::credentials::{self, Refusal};
+use crate::events::{self, Notices};
 use crate::health::Health;
 use crate::limiter::Limiter;
 use crate::logging::Access;
@@ -42,6 +44,16 @@ pub(crate) struct Routes {
     health: Health,
     transport: Transport,
     ids: Ids,
+}
+
+/// A request that passed the listener's checks.
+struct Asked {
+    peek: Peek,
+    key: Key,
+    credential: String,
+    transport: String,
+    client: IpAddr,
+    reference: String,
 }
 
 /// The two ends of a client connection.
@@ -75,7 +87,7 @@ impl Routes {
     }
 
     /// Answers one request.
-    pub(crate) async fn respond(&self, request: Request<Incoming>, ends: Ends) -> Reply {
+    pub(crate) async fn respond(self: &Arc<Self>, request: Request<Incoming>, ends: Ends) -> Reply {
         let mut line = LogLine::new(self.ids.next(), self.config.listener.access_log);
         let mut reply = self.route(request, ends, &mut line).await;
         reply::request_id(&mut reply, &line.id);
@@ -83,7 +95,7 @@ impl Routes {
         reply
     }
 
-    async fn route(&self, request: Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
+    async fn route(self: &Arc<Self>, request: Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
         let path = request.uri().path();
         let base = self.config.mcp.base_path.as_str();
         if path == self.health_path {
@@ -135,7 +147,7 @@ impl Routes {
         reply::with_body(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", text)
     }
 
-    async fn message(&self, request: Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
+    async fn message(self: &Arc<Self>, request: Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
         let (head, body) = request.into_parts();
         let headers = &head.headers;
         // A client that waits for "100 Continue" has not begun to send, so there is nothing to read away.
@@ -183,30 +195,30 @@ impl Routes {
         }
         let peek = Peek::at(text);
         line.label = peek.label();
-        self.ask(text, &peek, &key, &credential, headers, ends, &line.id).await
+        let transport = self.transport.of(headers, ends.client.ip());
+        let asked =
+            Asked { peek, key, credential, transport, client: ends.client.ip(), reference: line.id.clone() };
+        if !(asked.peek.may_tell() && takes_events(headers)) {
+            return self.ask(text, &asked, None).await;
+        }
+        // A stream begins before the call has ended, so the call owns what it needs.
+        let (sender, notices) = mpsc::channel(events::WAITING);
+        let (routes, text) = (Arc::clone(self), text.to_owned());
+        events::answer(async move { routes.ask(&text, &asked, Some(sender)).await }, notices).await
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one request, used once")]
-    async fn ask(
-        &self,
-        text: &str,
-        peek: &Peek,
-        key: &Key,
-        credential: &str,
-        headers: &HeaderMap,
-        ends: Ends,
-        reference: &str,
-    ) -> Reply {
+    async fn ask(&self, text: &str, asked: &Asked, notices: Option<Notices>) -> Reply {
+        let Asked { peek, key, credential, transport, client, reference } = asked;
         let limits = &self.config.listener;
-        let transport = self.transport.of(headers, ends.client.ip());
         let call = Call {
             message: text,
             credential,
-            transport: &transport,
+            transport,
             lane: peek.lane(),
             repeatable: peek.repeatable(),
             deadline: limits.deadline,
             reference,
+            notices,
         };
         match call::call(&self.pool, &call).await {
             Ok(answer) => {
@@ -214,7 +226,7 @@ impl Routes {
                 if answer.status == 401 {
                     tracing::debug!(request = reference, key = key.id(), "Postgres refused the key");
                     self.limiter.refused(credential);
-                    self.limiter.failed(ends.client.ip(), now);
+                    self.limiter.failed(*client, now);
                 } else {
                     self.limiter.accepted(credential, now);
                 }
@@ -311,6 +323,17 @@ fn is_json(headers: &HeaderMap) -> bool {
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let Ok(text) = value.to_str() else { return false };
     text.split(';').next().is_some_and(|mime| mime.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether the client can read a stream of events.
+fn takes_events(headers: &HeaderMap) -> bool {
+    let named =
+        |value: &str| value.split(',').any(|range| range.split(';').next().is_some_and(is_event_range));
+    headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(named))
+}
+
+fn is_event_range(range: &str) -> bool {
+    range.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// Request ids: unique across processes by their first half.

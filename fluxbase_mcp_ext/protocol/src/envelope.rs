@@ -10,7 +10,7 @@
 use crate::{
     error::{Reply, RpcError, code},
     json,
-    members::{Envelope, Meta, Object, Params},
+    members::{Argument, Envelope, Meta, Object, Params, Reference},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -58,6 +58,7 @@ impl Eq for Id {}
 
 /// A message with a valid envelope.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, nearly always a request")]
 pub enum Incoming {
     /// It wants an answer.
     Request(Request),
@@ -110,34 +111,81 @@ pub(crate) struct OwnedParams {
     pub uri: Option<Box<RawValue>>,
     pub cursor: Option<Box<RawValue>>,
     pub protocol_version: Option<Box<RawValue>>,
+    pub reference: OwnedReference,
+    pub argument: OwnedArgument,
+    pub context: Option<Box<RawValue>>,
+    pub level: Option<Box<RawValue>>,
+    pub input_responses: Option<Box<RawValue>>,
+    pub request_state: Option<Box<RawValue>>,
     pub meta: Object<OwnedMeta>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnedMeta {
     pub protocol_version: Option<Box<RawValue>>,
-    /// What `io.modelcontextprotocol/clientCapabilities` is, with its article; `None` when it is absent.
-    pub client_capabilities: Option<&'static str>,
+    pub client_capabilities: Option<Box<RawValue>>,
+    pub progress_token: Option<Box<RawValue>>,
+    pub log_level: Option<Box<RawValue>>,
+}
+
+/// [`Reference`] that outlives the message; anything but an object is an empty one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnedReference {
+    pub kind: Option<Box<RawValue>>,
+    pub name: Option<Box<RawValue>>,
+    pub uri: Option<Box<RawValue>>,
+}
+
+/// [`Argument`] that outlives the message; anything but an object is an empty one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnedArgument {
+    pub name: Option<Box<RawValue>>,
+    pub value: Option<Box<RawValue>>,
+}
+
+fn owned(raw: Option<&RawValue>) -> Option<Box<RawValue>> {
+    raw.map(RawValue::to_owned)
 }
 
 impl From<Params<'_>> for OwnedParams {
     fn from(params: Params) -> OwnedParams {
         OwnedParams {
-            name: params.name.map(RawValue::to_owned),
-            arguments: params.arguments.map(RawValue::to_owned),
-            uri: params.uri.map(RawValue::to_owned),
-            cursor: params.cursor.map(RawValue::to_owned),
-            protocol_version: params.protocol_version.map(RawValue::to_owned),
+            name: owned(params.name),
+            arguments: owned(params.arguments),
+            uri: owned(params.uri),
+            cursor: owned(params.cursor),
+            protocol_version: owned(params.protocol_version),
+            reference: match params.reference {
+                Object::Members(Reference { kind, name, uri }) => {
+                    OwnedReference { kind: owned(kind), name: owned(name), uri: owned(uri) }
+                }
+                Object::Absent | Object::Other(_) => OwnedReference::default(),
+            },
+            argument: match params.argument {
+                Object::Members(Argument { name, value }) => {
+                    OwnedArgument { name: owned(name), value: owned(value) }
+                }
+                Object::Absent | Object::Other(_) => OwnedArgument::default(),
+            },
+            context: owned(params.context),
+            level: owned(params.level),
+            input_responses: owned(params.input_responses),
+            request_state: owned(params.request_state),
             meta: match params.meta {
                 // An absent `_meta` that a client's serializer wrote out.
                 Object::Absent | Object::Other("null") => Object::Absent,
                 Object::Other(kind) => Object::Other(kind),
-                Object::Members(Meta { protocol_version, client_capabilities }) => {
-                    Object::Members(OwnedMeta {
-                        protocol_version: protocol_version.map(RawValue::to_owned),
-                        client_capabilities: client_capabilities.map(|raw| json::kind(raw.get())),
-                    })
-                }
+                Object::Members(Meta {
+                    protocol_version,
+                    client_capabilities,
+                    progress_token,
+                    log_level,
+                }) => Object::Members(OwnedMeta {
+                    protocol_version: owned(protocol_version),
+                    client_capabilities: owned(client_capabilities),
+                    progress_token: owned(progress_token),
+                    log_level: owned(log_level),
+                }),
             },
         }
     }

@@ -32,6 +32,8 @@ pub mod code {
     pub const RATE_LIMITED: i32 = -32007;
     /// A routing header is missing, doubled, or differs from the body; HTTP 400. MCP 2026-07-28, streamable-http.
     pub const HEADER_MISMATCH: i32 = -32020;
+    /// The call needs a capability that the client did not declare; HTTP 400. MCP 2026-07-28, basic.
+    pub const MISSING_CAPABILITY: i32 = -32021;
     /// The protocol version is not served; HTTP 400. MCP 2026-07-28, basic/versioning.
     pub const UNSUPPORTED_VERSION: i32 = -32022;
 }
@@ -109,6 +111,31 @@ impl RpcError {
             ),
             data: Some(json!({ "requiredScopes": scopes })),
         }
+    }
+
+    /// −32021, status 400: the tool must ask something of the client that it did not declare. `capabilities` as the client would
+    /// declare them, such as `sampling`.
+    pub fn missing_capabilities(capabilities: &[&str]) -> RpcError {
+        let required: serde_json::Map<String, Value> =
+            capabilities.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
+        RpcError {
+            code: code::MISSING_CAPABILITY,
+            message: format!(
+                "This call needs the client capability {}, which the request does not declare. Nothing was done.",
+                capabilities.join(" and ")
+            ),
+            data: Some(json!({ "requiredCapabilities": required })),
+        }
+    }
+
+    /// −32602: no prompt has this name, or none that the caller may see.
+    pub fn unknown_prompt(name: &str, nearest: Option<&str>) -> RpcError {
+        let mut message = format!("Unknown prompt: {}.", json::clip(name));
+        match nearest {
+            Some(nearest) => _ = write!(message, " Did you mean {nearest}?"),
+            None => message.push_str(" prompts/list shows the prompts that this key may use."),
+        }
+        RpcError::invalid_params(message)
     }
 
     /// −32603: a fault of ours. It tells nothing of its cause, which may name what the caller must not see.

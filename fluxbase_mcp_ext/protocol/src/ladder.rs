@@ -6,10 +6,10 @@
 //! - Nothing is executed that a header, where there are headers, described otherwise.
 //! - Status 200 means that the request reached its method, whose params may still be wrong.
 //!
-//! Client capabilities need no check: no method asks anything of the client.
+//! Whether a tool needs a capability that the client did not declare is known only when the tool runs.
 
 use crate::{
-    call::{Call, Known},
+    call::{Call, Known, Wishes},
     envelope::{Incoming, Notification, OwnedMeta, OwnedParams, Request},
     era::{Era, LATEST, Version},
     error::{Reply, RpcError, code},
@@ -58,7 +58,7 @@ impl Request {
     fn respond(self, headers: Option<&Headers>, server: &'static ServerInfo<'static>) -> Result<Call, Reply> {
         let Request { id, method, params } = self;
         match climb(&method, params, headers) {
-            Ok((era, method)) => Ok(Call { id, era, method, server }),
+            Ok((era, method, wishes)) => Ok(Call { id, era, method, wishes, server }),
             Err(Refusal { status, error }) => Err(error.reply(status, Some(&id))),
         }
     }
@@ -69,7 +69,7 @@ fn climb(
     method: &str,
     params: OwnedParams,
     headers: Option<&Headers>,
-) -> Result<(Era, crate::Method), Refusal> {
+) -> Result<(Era, crate::Method, Wishes), Refusal> {
     let era = match path(method, &params, headers)? {
         Path::Modern => {
             modern(method, &params, headers)?;
@@ -89,7 +89,10 @@ fn climb(
         let status = if era.modern() { 404 } else { 200 };
         return Err(Refusal { status, error: Known::unknown(method, era.modern()) });
     };
-    known.read(params, era).map_err(|error| Refusal { status: 200, error })
+    let refuse = |error| Refusal { status: 200, error };
+    let wishes = Wishes::read(&params.meta).map_err(refuse)?;
+    let (era, method) = known.read(params, era).map_err(refuse)?;
+    Ok((era, method, wishes))
 }
 
 /// Which era a request opens (MCP 2026-07-28, basic/versioning): modern `_meta`, else `initialize`, else the header.
@@ -169,7 +172,7 @@ fn modern_meta(meta: &Object<OwnedMeta>) -> Result<String, RpcError> {
     };
     let version = json::text(version.get())
         .map_err(|fault| invalid_meta(format!("\"{VERSION_KEY}\" in params._meta {}.", fault.explain())))?;
-    match meta.client_capabilities {
+    match meta.client_capabilities.as_ref().map(|raw| json::kind(raw.get())) {
         Some("an object") => Ok(version.into_owned()),
         Some(kind) => Err(invalid_meta(format!(
             "\"{CAPABILITIES_KEY}\" in params._meta must be an object, not {kind}."

@@ -26,12 +26,13 @@ mod ladder;
 mod members;
 mod result;
 
-pub use call::{Call, Method};
+pub use call::{Answers, Call, Level, Method, Reference, Wishes};
 pub use envelope::{Id, Incoming, MAX_DEPTH, Notification, Request, parse};
 pub use era::{Era, LATEST, LATEST_LEGACY, SUPPORTED, Version};
 pub use error::{Reply, RpcError, code, refuse};
 pub use headers::Headers;
 pub use json::push_string;
 pub use result::{
-    Annotations, RESOURCES_TTL_MS, ResourceEntry, ServerInfo, Structured, TOOLS_TTL_MS, ToolEntry, ToolOutput,
+    Annotations, PromptEntry, RESOURCES_TTL_MS, ResourceEntry, ServerInfo, Structured, TOOLS_TTL_MS,
+    ToolContent, ToolEntry, ToolOutput,
 };

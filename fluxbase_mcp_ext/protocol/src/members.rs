@@ -130,6 +130,13 @@ pub(crate) struct Params<'de> {
     pub uri: Option<&'de RawValue>,
     pub cursor: Option<&'de RawValue>,
     pub protocol_version: Option<&'de RawValue>,
+    /// `ref` of `completion/complete`.
+    pub reference: Object<Reference<'de>>,
+    pub argument: Object<Argument<'de>>,
+    pub context: Option<&'de RawValue>,
+    pub level: Option<&'de RawValue>,
+    pub input_responses: Option<&'de RawValue>,
+    pub request_state: Option<&'de RawValue>,
     pub meta: Object<Meta<'de>>,
 }
 
@@ -146,6 +153,18 @@ enum ParamsKey {
     Cursor,
     #[serde(rename = "protocolVersion")]
     ProtocolVersion,
+    #[serde(rename = "ref")]
+    Reference,
+    #[serde(rename = "argument")]
+    Argument,
+    #[serde(rename = "context")]
+    Context,
+    #[serde(rename = "level")]
+    Level,
+    #[serde(rename = "inputResponses")]
+    InputResponses,
+    #[serde(rename = "requestState")]
+    RequestState,
     #[serde(rename = "_meta")]
     Meta,
     #[serde(other)]
@@ -161,6 +180,12 @@ impl<'de> Members<'de> for Params<'de> {
             ParamsKey::Uri => self.uri = Some(map.next_value()?),
             ParamsKey::Cursor => self.cursor = Some(map.next_value()?),
             ParamsKey::ProtocolVersion => self.protocol_version = Some(map.next_value()?),
+            ParamsKey::Reference => self.reference = map.next_value()?,
+            ParamsKey::Argument => self.argument = map.next_value()?,
+            ParamsKey::Context => self.context = Some(map.next_value()?),
+            ParamsKey::Level => self.level = Some(map.next_value()?),
+            ParamsKey::InputResponses => self.input_responses = Some(map.next_value()?),
+            ParamsKey::RequestState => self.request_state = Some(map.next_value()?),
             ParamsKey::Meta => self.meta = map.next_value()?,
             ParamsKey::Other => _ = map.next_value::<IgnoredAny>()?,
         }
@@ -168,11 +193,73 @@ impl<'de> Members<'de> for Params<'de> {
     }
 }
 
-/// The members of `params._meta` that choose the era (MCP 2026-07-28, basic, Per-request protocol fields).
+/// What is completed: a prompt by its name, or a resource template by its URI.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reference<'de> {
+    pub kind: Option<&'de RawValue>,
+    pub name: Option<&'de RawValue>,
+    pub uri: Option<&'de RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum ReferenceKey {
+    Type,
+    Name,
+    Uri,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Members<'de> for Reference<'de> {
+    fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
+        let Some(key) = map.next_key()? else { return Ok(false) };
+        match key {
+            ReferenceKey::Type => self.kind = Some(map.next_value()?),
+            ReferenceKey::Name => self.name = Some(map.next_value()?),
+            ReferenceKey::Uri => self.uri = Some(map.next_value()?),
+            ReferenceKey::Other => _ = map.next_value::<IgnoredAny>()?,
+        }
+        Ok(true)
+    }
+}
+
+/// The argument that is being typed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Argument<'de> {
+    pub name: Option<&'de RawValue>,
+    pub value: Option<&'de RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum ArgumentKey {
+    Name,
+    Value,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Members<'de> for Argument<'de> {
+    fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
+        let Some(key) = map.next_key()? else { return Ok(false) };
+        match key {
+            ArgumentKey::Name => self.name = Some(map.next_value()?),
+            ArgumentKey::Value => self.value = Some(map.next_value()?),
+            ArgumentKey::Other => _ = map.next_value::<IgnoredAny>()?,
+        }
+        Ok(true)
+    }
+}
+
+/// The members of `params._meta` that choose the era (MCP 2026-07-28, basic, Per-request protocol fields), and what the
+/// client wants to be told while the call runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meta<'de> {
     pub protocol_version: Option<&'de RawValue>,
     pub client_capabilities: Option<&'de RawValue>,
+    pub progress_token: Option<&'de RawValue>,
+    pub log_level: Option<&'de RawValue>,
 }
 
 #[derive(serde::Deserialize)]
@@ -182,6 +269,10 @@ enum MetaKey {
     ProtocolVersion,
     #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
     ClientCapabilities,
+    #[serde(rename = "progressToken")]
+    ProgressToken,
+    #[serde(rename = "io.modelcontextprotocol/logLevel")]
+    LogLevel,
     #[serde(other)]
     Other,
 }
@@ -192,6 +283,8 @@ impl<'de> Members<'de> for Meta<'de> {
         match key {
             MetaKey::ProtocolVersion => self.protocol_version = Some(map.next_value()?),
             MetaKey::ClientCapabilities => self.client_capabilities = Some(map.next_value()?),
+            MetaKey::ProgressToken => self.progress_token = Some(map.next_value()?),
+            MetaKey::LogLevel => self.log_level = Some(map.next_value()?),
             MetaKey::Other => _ = map.next_value::<IgnoredAny>()?,
         }
         Ok(true)

@@ -71,6 +71,28 @@ pub struct ResourceEntry<'a> {
     pub mime_type: &'a str,
 }
 
+/// One prompt of `prompts/list`.
+#[derive(Clone, Copy, Debug)]
+pub struct PromptEntry<'a> {
+    pub name: &'a str,
+    /// For people; empty: left out.
+    pub title: &'a str,
+    pub description: &'a str,
+    /// JSON text of a list of `{name, description, required}`.
+    pub arguments: &'a str,
+}
+
+/// What a tool gives back when it says itself how: content in MCP's own form. The caller vouches that the JSON is valid.
+#[derive(Clone, Debug, Default)]
+pub struct ToolContent {
+    /// JSON text of a list of content items.
+    pub content: String,
+    /// JSON text of an object, shown in the eras that have it.
+    pub structured: Option<String>,
+    /// The tool failed, and the content says how.
+    pub is_error: bool,
+}
+
 /// What a tool gives back.
 #[derive(Clone, Debug)]
 pub struct ToolOutput {
@@ -104,7 +126,7 @@ impl Call {
         self.result(server.instructions.len() + 256, |out| {
             out.push_str(r#""protocolVersion":"#);
             push_string(out, version);
-            out.push_str(r#","capabilities":{"tools":{},"resources":{}},"serverInfo":"#);
+            out.push_str(r#","capabilities":{"tools":{},"resources":{},"prompts":{},"completions":{},"logging":{}},"serverInfo":"#);
             push_server(out, server);
             push_member(out, ",\"instructions\":", server.instructions);
         })
@@ -115,12 +137,14 @@ impl Call {
         self.listing(TOOLS_TTL_MS, server.instructions.len() + 512, |out| {
             out.push_str(r#""supportedVersions":["#);
             separated(out, SUPPORTED, push_string);
-            out.push_str(r#"],"capabilities":{"tools":{},"resources":{}}"#);
+            out.push_str(
+                r#"],"capabilities":{"tools":{},"resources":{},"prompts":{},"completions":{},"logging":{}}"#,
+            );
             push_member(out, ",\"instructions\":", server.instructions);
         })
     }
 
-    /// The answer to `ping`: exactly `{}`, since clients refuse any further key.
+    /// The answer to `ping`, and to what is accepted without effect: exactly `{}`, since clients refuse any further key.
     pub fn pong(&self) -> Reply {
         Reply::new(200, format!(r#"{{"jsonrpc":"2.0","result":{{}},"id":{}}}"#, self.id))
     }
@@ -149,6 +173,83 @@ impl Call {
             out.push_str(r#""resourceTemplates":["#);
             separated(out, entries, |out, entry| self.push_resource(out, "{\"uriTemplate\":", &entry));
             out.push(']');
+        })
+    }
+
+    /// The answer to `prompts/list`, in the order given.
+    pub fn prompts<'a>(&self, entries: impl Iterator<Item = PromptEntry<'a>>) -> Reply {
+        self.listing(TOOLS_TTL_MS, 4096, |out| {
+            out.push_str(r#""prompts":["#);
+            separated(out, entries, |out, entry| {
+                out.push_str(r#"{"name":"#);
+                push_string(out, entry.name);
+                if self.era.titles() {
+                    push_member(out, ",\"title\":", entry.title);
+                }
+                push_member(out, ",\"description\":", entry.description);
+                out.push_str(r#","arguments":"#);
+                out.push_str(entry.arguments);
+                out.push('}');
+            });
+            out.push(']');
+        })
+    }
+
+    /// The answer to `prompts/get`. `messages` is JSON text of a list.
+    pub fn prompt(&self, description: &str, messages: &str) -> Reply {
+        self.result(messages.len() + description.len() + 64, |out| {
+            out.push_str(r#""messages":"#);
+            out.push_str(messages);
+            push_member(out, ",\"description\":", description);
+        })
+    }
+
+    /// The answer to `completion/complete`: at most 100 values of `total`.
+    pub fn completion<'a>(
+        &self,
+        values: impl Iterator<Item = &'a str>,
+        total: usize,
+        has_more: bool,
+    ) -> Reply {
+        self.result(1024, |out| {
+            out.push_str(r#""completion":{"values":["#);
+            separated(out, values, push_string);
+            // Writing into a String cannot fail.
+            _ = write!(out, r#"],"total":{total},"hasMore":{has_more}}}"#);
+        })
+    }
+
+    /// The answer of a tool or a prompt that must ask the client something first; modern only. `requests` is JSON text of an
+    /// object.
+    pub fn input_required(&self, requests: &str, state: Option<&str>) -> Reply {
+        self.typed("input_required", requests.len() + 256, |out| {
+            out.push_str(r#""inputRequests":"#);
+            out.push_str(requests);
+            if let Some(state) = state {
+                push_member(out, ",\"requestState\":", state);
+            }
+        })
+    }
+
+    /// The answer to `tools/call` whose content a tool made itself.
+    pub fn tool_content(&self, content: &ToolContent) -> Reply {
+        let structured = content.structured.as_deref().filter(|_| self.era.structured());
+        self.result(content.content.len() + structured.map_or(0, str::len) + 64, |out| {
+            out.push_str(r#""content":"#);
+            out.push_str(&content.content);
+            if let Some(structured) = structured {
+                out.push_str(r#","structuredContent":"#);
+                out.push_str(structured);
+            }
+            _ = write!(out, r#","isError":{}"#, content.is_error);
+        })
+    }
+
+    /// The answer to `resources/read`: `contents` is JSON text of a list.
+    pub fn resource_contents(&self, contents: &str) -> Reply {
+        self.listing(RESOURCES_TTL_MS, contents.len() + 64, |out| {
+            out.push_str(r#""contents":"#);
+            out.push_str(contents);
         })
     }
 
@@ -232,11 +333,16 @@ impl Call {
     /// The envelope of a result. `size` is the expected size of what `members` writes, in bytes; `members` writes at
     /// least one member, with commas between members and none at either end.
     fn result(&self, size: usize, members: impl FnOnce(&mut String)) -> Reply {
+        self.typed("complete", size, members)
+    }
+
+    /// [`Call::result`] with another `resultType`, which only modern results have.
+    fn typed(&self, result_type: &str, size: usize, members: impl FnOnce(&mut String)) -> Reply {
         let id = self.id.as_str();
         let mut out = String::with_capacity(size + id.len() + 192);
         out.push_str(r#"{"jsonrpc":"2.0","result":{"#);
         if self.era.modern() {
-            out.push_str(r#""resultType":"complete","#);
+            _ = write!(out, r#""resultType":"{result_type}","#);
             members(&mut out);
             out.push_str(r#","_meta":{"io.modelcontextprotocol/serverInfo":"#);
             push_server(&mut out, self.server);

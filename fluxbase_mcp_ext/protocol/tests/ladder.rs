@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use fluxbase_protocol::{Era, Headers, LATEST, Method, SUPPORTED, Version, parse};
+use fluxbase_protocol::*;
 use serde_json::{Value, json};
 
 fn era(text: &str, headers: Option<&Headers>) -> Option<Era> {
@@ -193,9 +193,9 @@ fn the_name_header_belongs_to_calls_and_reads() {
     );
     let headers = modern_headers("resources/read", "=?base64?eDovL0hlbGxvLCDkuJbnlYw=?=");
     assert_eq!(outcome(&text, Some(&headers)), (200, -32602, json!(7)));
-    // prompts/get is compared as well, before it turns out not to exist.
+    // prompts/get is compared as well, before it turns out that there is no such prompt.
     let (text, good) = modern("prompts/get", json!({ "name": "p" }));
-    assert_eq!(outcome(&text, Some(&good)), (404, -32601, json!(7)));
+    assert_eq!(outcome(&text, Some(&good)), (200, -32602, json!(7)));
     assert_eq!(outcome(&text, Some(&modern_headers("prompts/get", "q"))), (400, -32020, json!(7)));
     // Other methods have no name.
     let (text, _) = modern("tools/list", json!({ "name": "x" }));
@@ -209,6 +209,7 @@ fn the_name_header_belongs_to_calls_and_reads() {
 
 #[test]
 fn each_era_has_its_methods() {
+    let complete = json!({ "ref": { "type": "ref/prompt", "name": "city" }, "argument": { "name": "city", "value": "r" } });
     let both = [
         ("tools/list", json!({})),
         ("tools/call", json!({ "name": "query_table" })),
@@ -216,21 +217,20 @@ fn each_era_has_its_methods() {
         ("resources/templates/list", json!({})),
         ("resources/templates", json!({})),
         ("resources/read", json!({ "uri": "fluxbase://schema/tables" })),
+        ("prompts/list", json!({})),
+        ("prompts/get", json!({ "name": "city", "arguments": {} })),
+        ("completion/complete", complete),
     ];
-    let legacy = [("ping", json!({})), ("initialize", json!({ "protocolVersion": "2025-06-18" }))];
+    let legacy = [
+        ("ping", json!({})),
+        ("initialize", json!({ "protocolVersion": "2025-06-18" })),
+        ("logging/setLevel", json!({ "level": "info" })),
+        ("resources/subscribe", json!({ "uri": "app://x" })),
+        ("resources/unsubscribe", json!({ "uri": "app://x" })),
+    ];
     let modern_only = [("server/discover", json!({}))];
-    let neither = [
-        "nope",
-        "",
-        "Tools/List",
-        "logging/setLevel",
-        "resources/subscribe",
-        "resources/unsubscribe",
-        "subscriptions/listen",
-        "prompts/list",
-        "completion/complete",
-        "notifications/initialized",
-    ];
+    let neither =
+        ["nope", "", "Tools/List", "Prompts/list", "subscriptions/listen", "notifications/initialized"];
     let ways = [None, Some(Headers::default()), Some(version_header("2025-11-25"))];
     for (method, params) in both.iter().chain(&legacy) {
         for headers in &ways {
@@ -255,7 +255,8 @@ fn each_era_has_its_methods() {
             );
         }
     }
-    for method in neither.into_iter().chain(["initialize", "ping"]) {
+    let only_legacy = legacy.iter().map(|(method, _)| *method);
+    for method in neither.into_iter().chain(only_legacy) {
         let (text, headers) = modern(method, json!({}));
         assert_eq!(outcome(&text, Some(&headers)), (404, -32601, json!(7)), "{method}");
         assert_eq!(outcome(&text, None), (404, -32601, json!(7)), "{method}");
@@ -315,7 +316,7 @@ fn arguments_are_carried_as_they_were_sent() {
         r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"arguments": {sent} ,"name":"t"}}}}"#
     );
     match parse(&text).unwrap().respond(None, &SERVER).unwrap().method {
-        Method::CallTool { name, arguments } => {
+        Method::CallTool { name, arguments, .. } => {
             assert_eq!(name, "t");
             assert_eq!(arguments.expect("arguments").get(), sent);
         }
@@ -325,4 +326,92 @@ fn arguments_are_carried_as_they_were_sent() {
     // Of wrong arguments only their shape matters here: the tool reads them.
     let (text, headers) = modern("tools/call", json!({ "name": "query_table", "arguments": { "table": 5 } }));
     assert_eq!(outcome(&text, Some(&headers)), (200, 0, json!(7)));
+}
+
+#[test]
+fn params_of_prompts_and_completion_are_checked() {
+    let reference = json!({ "type": "ref/prompt", "name": "city" });
+    let argument = json!({ "name": "city", "value": "r" });
+    for (method, params, good) in [
+        ("prompts/get", json!({ "name": "city" }), true),
+        ("prompts/get", json!({ "name": "city", "arguments": [] }), false),
+        ("prompts/get", json!({}), false),
+        ("prompts/list", json!({ "cursor": "x" }), false),
+        ("completion/complete", json!({ "ref": reference, "argument": argument }), true),
+        (
+            "completion/complete",
+            json!({ "ref": reference, "argument": argument, "context": { "arguments": { "a": "b" } } }),
+            true,
+        ),
+        ("completion/complete", json!({ "ref": reference, "argument": argument, "context": null }), true),
+        (
+            "completion/complete",
+            json!({ "ref": reference, "argument": argument, "context": { "arguments": { "a": 1 } } }),
+            false,
+        ),
+        ("completion/complete", json!({ "ref": reference, "argument": argument, "context": [] }), false),
+        (
+            "completion/complete",
+            json!({ "ref": { "type": "ref/tool", "name": "x" }, "argument": argument }),
+            false,
+        ),
+        ("completion/complete", json!({ "ref": { "type": "ref/resource" }, "argument": argument }), false),
+        ("completion/complete", json!({ "ref": "city", "argument": argument }), false),
+        ("completion/complete", json!({ "ref": reference }), false),
+        (
+            "completion/complete",
+            json!({ "ref": reference, "argument": { "name": "city", "value": 1 } }),
+            false,
+        ),
+        ("logging/setLevel", json!({ "level": "loud" }), false),
+        ("logging/setLevel", json!({}), false),
+        ("resources/subscribe", json!({}), false),
+    ] {
+        let code = if good { 0 } else { -32602 };
+        assert_eq!(outcome(&plain(method, params.clone()), None), (200, code, json!(7)), "{method} {params}");
+    }
+}
+
+#[test]
+fn what_a_client_wishes_is_read() {
+    let call = |meta: Value| {
+        let text = plain("tools/call", json!({ "name": "query_table", "_meta": meta }));
+        parse(&text).unwrap().respond(None, &SERVER)
+    };
+    let wishes =
+        call(json!({ "progressToken": "a", "io.modelcontextprotocol/logLevel": "error" })).unwrap().wishes;
+    assert_eq!(wishes.progress_token.unwrap().get(), "\"a\"");
+    assert_eq!(wishes.log_level, Some(Level::Error));
+    assert_eq!(call(json!({ "progressToken": -17 })).unwrap().wishes.progress_token.unwrap().get(), "-17");
+    for meta in [
+        json!({ "progressToken": 1.5 }),
+        json!({ "progressToken": {} }),
+        json!({ "progressToken": true }),
+        json!({ "progressToken": null }),
+        json!({ "io.modelcontextprotocol/logLevel": "loud" }),
+        json!({ "io.modelcontextprotocol/logLevel": 3 }),
+    ] {
+        assert!(call(meta.clone()).is_err(), "{meta}");
+    }
+    assert!(Level::Debug < Level::Emergency);
+    assert_eq!(Level::parse("notice").map(Level::as_str), Some("notice"));
+}
+
+#[test]
+fn answers_to_questions_are_read_in_the_modern_era_only() {
+    let params = json!({ "name": "asking", "requestState": "s", "inputResponses": { "who": 1 } });
+    let (text, headers) = modern("tools/call", params.clone());
+    let (_, body) = exchange(&text, Some(&headers));
+    assert_eq!(body["result"]["structuredContent"], json!({ "who": 1 }));
+    assert_eq!(body["result"]["content"][0]["text"], "s");
+    let (_, body) = exchange(&plain("tools/call", params), None);
+    assert_eq!(body["result"]["requestState"], "a \"state\"");
+    for (member, wrong) in
+        [("requestState", json!(1)), ("requestState", json!("\u{0}")), ("inputResponses", json!([]))]
+    {
+        let mut params = json!({ "name": "asking" });
+        params[member] = wrong;
+        let (text, headers) = modern("tools/call", params);
+        assert_eq!(outcome(&text, Some(&headers)), (200, -32602, json!(7)), "{member}");
+    }
 }

@@ -93,7 +93,7 @@ fn initialize_in_every_version() {
             result("", "initialize", json!({ "protocolVersion": version })),
             json!({
                 "protocolVersion": version,
-                "capabilities": { "tools": {}, "resources": {} },
+                "capabilities": { "tools": {}, "resources": {}, "prompts": {}, "completions": {}, "logging": {} },
                 "serverInfo": { "name": "fluxbase_mcp_ext", "version": "0.1.0" },
                 "instructions": "Filters are \"op.value\"."
             })
@@ -116,7 +116,7 @@ fn ping_is_an_empty_object() {
 fn discover_names_the_versions_of_the_version_error() {
     let expected = json!({
         "supportedVersions": SUPPORTED,
-        "capabilities": { "tools": {}, "resources": {} },
+        "capabilities": { "tools": {}, "resources": {}, "prompts": {}, "completions": {}, "logging": {} },
         "instructions": "Filters are \"op.value\"."
     });
     assert_eq!(result(LATEST, "server/discover", json!({})), complete(expected, Some(60_000)));
@@ -326,4 +326,36 @@ fn refusals_before_a_call_have_their_statuses() {
     }
     let body: Value = serde_json::from_str(&refuse::rate_limited(id, 30).body.unwrap()).unwrap();
     assert_eq!(body["error"]["data"], json!({ "retryAfter": 30 }));
+}
+
+#[test]
+fn questions_have_their_own_result_type() {
+    let (text, headers) = modern("tools/call", json!({ "name": "asking" }));
+    let (status, body) = exchange(&text, Some(&headers));
+    assert_eq!(status, 200);
+    assert_eq!(body["result"]["resultType"], "input_required");
+    assert_eq!(body["result"]["inputRequests"], json!({ "who": { "method": "roots/list" } }));
+    assert_eq!(body["result"]["requestState"], "a \"state\"");
+}
+
+#[test]
+fn prompts_have_titles_where_the_revision_has_them() {
+    let prompt = |headers: Option<Headers>| {
+        exchange(&plain("prompts/list", json!({})), headers.as_ref()).1["result"]["prompts"][0].clone()
+    };
+    assert_eq!(
+        prompt(None),
+        json!({ "name": "city", "description": "A city.", "arguments": [{ "name": "city" }] })
+    );
+    assert_eq!(prompt(Some(version_header("2025-06-18")))["title"], "City");
+    let got = exchange(&plain("prompts/get", json!({ "name": "city" })), None).1;
+    assert_eq!(got["result"]["messages"][0]["content"]["text"], "Rome");
+    assert_eq!(got["result"]["description"], "A city.");
+    assert_eq!(outcome(&plain("prompts/get", json!({ "name": "town" })), None), (200, -32602, json!(7)));
+}
+
+#[test]
+fn a_missing_capability_is_named() {
+    let error = RpcError::missing_capabilities(&["elicitation", "sampling"]);
+    assert_eq!(error.data, Some(json!({ "requiredCapabilities": { "elicitation": {}, "sampling": {} } })));
 }

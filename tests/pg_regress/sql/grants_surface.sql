@@ -15,7 +15,7 @@ SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = 'mcp'::regnamespace AND
 SELECT regexp_replace(pg_describe_object(d.classid, d.objid, 0), '^function mcp\..*', 'functions') AS object, count(*) FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
  WHERE d.refclassid = 'pg_extension'::regclass AND d.classid <> 'pg_type'::regclass AND d.deptype = 'e' AND e.extname = 'fluxbase_mcp_ext' GROUP BY 1 ORDER BY 1;
 SELECT c.relname, c.relkind, c.relowner::regrole, (SELECT string_agg(DISTINCT a.grantee::regrole::text, ' ') FROM aclexplode(c.relacl) AS a) AS acl FROM pg_class AS c WHERE c.relnamespace = 'mcp'::regnamespace AND c.relkind IN ('r', 'v', 'S', 'm') ORDER BY 1;
-SELECT tgrelid::regclass, tgname, tgfoid::regproc, tgenabled FROM pg_trigger WHERE tgrelid IN ('mcp.keys'::regclass, 'mcp.allowed_roles'::regclass) AND NOT tgisinternal ORDER BY 1;
+SELECT tgrelid::regclass, tgname, tgfoid::regproc, tgenabled FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'mcp'::regnamespace) AND NOT tgisinternal ORDER BY tgrelid::regclass::text;
 SELECT nspname, nspowner::regrole, nspacl FROM pg_namespace WHERE nspname = 'mcp';
 -- Dumped with their rows.
 SELECT unnest(extconfig)::regclass FROM pg_extension WHERE extname = 'fluxbase_mcp_ext' ORDER BY 1::text;

@@ -5,7 +5,7 @@ use fluxbase_tests::settings::settings;
 use fluxbase_tests::{Cluster, Database, Listener, TENANT_A, TENANT_B};
 use serde_json::json;
 
-/// Proves that a dump carries keys, allowed roles, the helpers in `auth` and the users' policies on them, so that in another
+/// Proves that a dump carries keys, allowed roles, registered tools, the helpers in `auth` and the users' policies on them, so that in another
 /// cluster, with roles of the same names, the old keys work and see what they saw, and revoked ones stay revoked.
 #[test]
 fn a_restored_database_keeps_keys_and_policies() {
@@ -21,7 +21,10 @@ fn a_restored_database_keeps_keys_and_policies() {
             "CREATE ROLE own_role NOLOGIN; SELECT mcp.allow_role('own_role');
              -- The users' own additions to what mcp.install() made.
              CREATE OR REPLACE FUNCTION auth.email() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'mine' $$;
-             CREATE INDEX ON public.notes (title)",
+             CREATE INDEX ON public.notes (title);
+             CREATE FUNCTION public.titles(prefix text) RETURNS jsonb LANGUAGE sql STABLE BEGIN ATOMIC
+             SELECT jsonb_build_object('titles', jsonb_agg(n.title)) FROM public.notes AS n WHERE starts_with(n.title, prefix); END;
+             SELECT mcp.register_tool('titles', 'public.titles(text)', 'List titles.', scopes => '{read:tables}')",
         )
         .expect("made");
     let own = database.client_key(&["--name", "own", "--role", "own_role", "--scopes", "read:tables"]);
@@ -69,7 +72,18 @@ fn a_restored_database_keeps_keys_and_policies() {
     assert_eq!(listener.client(&service).rows(json!({ "table": "payroll" })).len(), 1);
     assert_eq!(listener.client(&revoked).request("ping", json!({})).status, 401);
     assert_eq!(listener.client(&own).request("ping", json!({})).status, 200, "allowed roles are dumped");
+    let titles = listener.client(&b).call("titles", json!({ "prefix": "after" })).value();
+    assert_eq!(
+        titles,
+        json!({ "titles": ["after"] }),
+        "registered tools are dumped, and see what the caller sees"
+    );
     let mut admin = new.admin("restored");
+    // The listener's connections learn of it before their next request.
+    admin.batch_execute("SELECT mcp.unregister_tool('titles')").expect("unregistered");
+    let gone =
+        listener.client(&b).request("tools/call", json!({ "name": "titles", "arguments": { "prefix": "" } }));
+    assert_eq!(gone.json()["error"]["code"], json!(-32602));
     let email: String = admin.query_one("SELECT auth.email()", &[]).expect("it is there").get(0);
     assert_eq!(email, "mine", "the users' own changes are dumped");
     let doctor = fluxbase_tests::keys::cli_output(&new.admin_url("restored"), &["doctor"]);

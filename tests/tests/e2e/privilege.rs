@@ -141,6 +141,9 @@ fn only_the_entry_points_can_be_executed() {
         "mcp.claim(text)",
         "mcp.claims()",
         "mcp.version()",
+        // Outside of a tool they do nothing.
+        "mcp.progress(double precision,double precision,text)",
+        "mcp.log(text,jsonb,text)",
         // Helpers of policies; the schema is closed to the listener, so it cannot even name them.
         "auth.uid()",
         "auth.role()",

@@ -48,6 +48,9 @@ pub const TEMPLATE: ResourceEntry<'static> = ResourceEntry {
     mime_type: "",
 };
 
+pub const PROMPT: PromptEntry<'static> =
+    PromptEntry { name: "city", title: "City", description: "A city.", arguments: r#"[{"name":"city"}]"# };
+
 /// Answers as the extension does.
 pub fn answer(call: &Call) -> Reply {
     match &call.method {
@@ -60,6 +63,14 @@ pub fn answer(call: &Call) -> Reply {
             structured: Structured::Wrapped { before: r#"{"rows":"#.to_owned(), after: "}".to_owned() },
             notes: vec![],
         }),
+        Method::CallTool { name, answers, .. } if name == "asking" => match &answers.request_state {
+            None => call.input_required(r#"{"who":{"method":"roots/list"}}"#, Some("a \"state\"")),
+            Some(state) => call.tool_content(&ToolContent {
+                content: format!(r#"[{{"type":"text","text":{}}}]"#, Value::from(state.as_str())),
+                structured: Some(answers.input_responses.as_ref().map_or("{}", |raw| raw.get()).to_owned()),
+                is_error: false,
+            }),
+        },
         Method::CallTool { name, .. } if name == "failing" => call.tool_error("It failed: \"no\".\n"),
         Method::CallTool { name, .. } => call.error(&RpcError::unknown_tool(name, None)),
         Method::ListResources => call.resources([RESOURCE].into_iter()),
@@ -68,6 +79,13 @@ pub fn answer(call: &Call) -> Reply {
             call.resource(uri, RESOURCE.mime_type, r#"["a"]"#)
         }
         Method::ReadResource { uri } => call.resource_not_found(uri),
+        Method::ListPrompts => call.prompts([PROMPT].into_iter()),
+        Method::GetPrompt { name, .. } if name == PROMPT.name => {
+            call.prompt("A city.", r#"[{"role":"user","content":{"type":"text","text":"Rome"}}]"#)
+        }
+        Method::GetPrompt { name, .. } => call.error(&RpcError::unknown_prompt(name, None)),
+        Method::Complete { value, .. } => call.completion([value.as_str()].into_iter(), 1, false),
+        Method::SetLevel | Method::Subscribe => call.pong(),
     }
 }
 
