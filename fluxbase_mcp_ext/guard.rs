@@ -5,7 +5,7 @@
 //!   is what `SET ROLE` means for grants, row-level security and ownership, and it cannot be left: RESET ROLE, SET ROLE, SET
 //!   SESSION AUTHORIZATION, temporary tables, WITH HOLD cursors, deferred triggers and LISTEN are refused by Postgres.
 //! - Settings made by us or by the body are undone when it ends, whichever way it ends; so are, for the listener, advisory locks of
-//!   the session.
+//!   the session and what lastval() and currval() would tell.
 //! - A reading body runs with `transaction_read_only` on and its subtransaction is always rolled back, so nothing that it
 //!   opened or changed is left; so is that of a write that is not to be kept (a dry run). The portals of one that is kept are
 //!   closed before its subtransaction is released.
@@ -51,6 +51,11 @@ pub struct Actor<'a> {
 
 /// `USER_LOCKMETHOD` of storage/lock.h: the lock method of advisory locks.
 const USER_LOCKS: pg_sys::LOCKMETHODID = 2;
+
+unsafe extern "C-unwind" {
+    // commands/sequence.h; not among pgrx's bindings. It only forgets and raises no error.
+    fn ResetSequenceCaches();
+}
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
@@ -141,8 +146,11 @@ pub fn run<T>(
         pg_sys::SetUserIdAndSecContext(user, security);
         pg_sys::AtEOXact_GUC(false, level);
         if alone {
-            // Advisory locks of the session outlive even a rollback; the next request on this connection is somebody else's.
+            // What outlives even a rollback; the next request on this connection is somebody else's.
             pg_sys::LockReleaseSession(USER_LOCKS);
+            if access == Access::Write {
+                ResetSequenceCaches();
+            }
         }
         drop(held);
 
