@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 
 use crate::error::{QueryError, excerpt, place, show};
 use crate::field::Field;
-use crate::filter::{Predicate, State};
 use crate::json::{Json, elements, members};
 use crate::operator::{self, Operator, Written};
+use crate::predicate::{Predicate, State};
 use crate::table::{Column, oid};
 use crate::value::{operand, operand_text};
 

@@ -10,10 +10,11 @@
 use crate::arguments::Arguments;
 use crate::catalog::Catalog;
 use crate::error::{Fault, QueryError, place, show};
-use crate::filter::{Predicate, Scope};
+use crate::filter::Scope;
 use crate::json::{Json, members};
 use crate::names::{nearest, split_items, unquote, written};
 use crate::order;
+use crate::predicate::Predicate;
 use crate::selection::{Embed, Selection, Shape};
 
 const PARTS: [&str; 4] = ["filter", "order", "limit", "offset"];
