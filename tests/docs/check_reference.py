@@ -216,7 +216,7 @@ def tools_of_code():
         schema = json.loads(schema)
         found[name] = {
             argument: (
-                about["type"] if isinstance(about["type"], str) else " or ".join(about["type"]),
+                " or ".join(way["type"] for way in about.get("anyOf", [about])),
                 "yes" if argument in schema.get("required", []) else "no",
                 str(about["default"]) if "default" in about else None,
             )
