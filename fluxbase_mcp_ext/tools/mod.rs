@@ -44,7 +44,7 @@ pub struct Tool<'a> {
 #[derive(Clone, Copy)]
 pub enum Body<'a> {
     /// A function of ours.
-    BuiltIn(fn(&Request<'_>) -> Result<Answer, Error>),
+    BuiltIn(fn(&Request<'_>) -> Result<Done, Error>),
     /// A function of a DBA's.
     Registered(&'a registered::Tool),
 }
@@ -79,17 +79,9 @@ impl Done {
     }
 }
 
-/// What a built-in tool's body gives back.
-pub struct Answer {
-    /// What the caller is told.
-    pub output: ToolOutput,
-    /// Whether everything that the body wrote is undone all the same (a dry run).
-    pub undo: bool,
-}
-
-impl From<ToolOutput> for Answer {
-    fn from(output: ToolOutput) -> Answer {
-        Answer { output, undo: false }
+impl From<ToolOutput> for Done {
+    fn from(output: ToolOutput) -> Done {
+        Done::kept(Outcome::Output(output))
     }
 }
 
@@ -109,9 +101,7 @@ impl<'a> Tool<'a> {
     /// Runs the body. Only inside the guard.
     pub fn call(&self, request: &Request<'_>) -> Result<Done, Error> {
         match self.run {
-            Body::BuiltIn(run) => {
-                run(request).map(|answer| Done { outcome: Outcome::Output(answer.output), undo: answer.undo })
-            }
+            Body::BuiltIn(run) => run(request),
             Body::Registered(tool) => tool.run(request),
         }
     }
@@ -193,7 +183,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: Body::BuiltIn(|request| schema::list(request).map(Answer::from)),
+        run: Body::BuiltIn(|request| schema::list(request).map(Done::from)),
     },
     Tool {
         name: "describe_table",
@@ -204,7 +194,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
-        run: Body::BuiltIn(|request| schema::describe(request).map(Answer::from)),
+        run: Body::BuiltIn(|request| schema::describe(request).map(Done::from)),
     },
 ];
 

@@ -11,7 +11,7 @@ use fluxbase_query::{
     Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write,
 };
 
-use super::{Answer, object};
+use super::{self as tools, object};
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
 use crate::error::Error;
@@ -26,7 +26,7 @@ const DEFAULT_LIMIT: u64 = 100;
 const MAX_OPERATIONS: usize = 100;
 
 /// `query_table`: an array of rows.
-pub fn query(request: &Request<'_>) -> Result<Answer, Error> {
+pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
     let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
     let described = table(request.identity, &args, Outcome::NothingRead)?;
@@ -188,21 +188,21 @@ fn has_list_of(rows: &str, length: u64) -> bool {
 }
 
 /// `insert_record`: the inserted row, or how many and which.
-pub fn insert(request: &Request<'_>) -> Result<Answer, Error> {
+pub fn insert(request: &Request<'_>) -> Result<tools::Done, Error> {
     write(request, Verb::Insert)
 }
 
 /// `update_record`: how many rows were changed, and the rows.
-pub fn update(request: &Request<'_>) -> Result<Answer, Error> {
+pub fn update(request: &Request<'_>) -> Result<tools::Done, Error> {
     write(request, Verb::Update)
 }
 
 /// `delete_record`: how many rows were deleted, and the rows.
-pub fn delete(request: &Request<'_>) -> Result<Answer, Error> {
+pub fn delete(request: &Request<'_>) -> Result<tools::Done, Error> {
     write(request, Verb::Delete)
 }
 
-fn write(request: &Request<'_>, verb: Verb) -> Result<Answer, Error> {
+fn write(request: &Request<'_>, verb: Verb) -> Result<tools::Done, Error> {
     let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
     let args = Arguments::parse(request.arguments).map_err(nothing_changed)?;
     let mut notes = Vec::new();
@@ -213,11 +213,11 @@ fn write(request: &Request<'_>, verb: Verb) -> Result<Answer, Error> {
     if undo {
         notes.push("This was a dry run: nothing was changed.".to_owned());
     }
-    Ok(Answer { output: object(text, notes), undo })
+    Ok(tools::Done { outcome: tools::Outcome::Output(object(text, notes)), undo })
 }
 
 /// `write_batch`: several writes, all or none.
-pub fn batch(request: &Request<'_>) -> Result<Answer, Error> {
+pub fn batch(request: &Request<'_>) -> Result<tools::Done, Error> {
     let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
     let args = Arguments::parse(request.arguments).map_err(nothing_changed)?;
     args.only(&BATCH_ARGUMENTS).map_err(nothing_changed)?;
@@ -252,7 +252,7 @@ pub fn batch(request: &Request<'_>) -> Result<Answer, Error> {
         notes.push("This was a dry run: nothing was changed.".to_owned());
     }
     text.push('}');
-    Ok(Answer { output: object(text, notes), undo })
+    Ok(tools::Done { outcome: tools::Outcome::Output(object(text, notes)), undo })
 }
 
 fn operate(
