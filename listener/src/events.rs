@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -170,11 +169,6 @@ impl Body for Events {
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }
-}
-
-/// A whole body of these bytes.
-pub(crate) fn whole(bytes: impl Into<Bytes>) -> reply::Whole {
-    Full::new(bytes.into())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
-use crate::events::{Events, whole};
+use crate::events::Events;
 
 /// An answer.
 pub(crate) type Reply = Response<Content>;
@@ -95,7 +95,7 @@ pub(crate) mod code {
 
 /// A response with a body of the given type. Answers depend on the key, so nobody may keep them.
 pub(crate) fn with_body(status: StatusCode, mime: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Content::Whole(whole(body)));
+    let mut reply = Response::new(Content::Whole(Full::new(body.into())));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(mime));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -104,7 +104,7 @@ pub(crate) fn with_body(status: StatusCode, mime: &'static str, body: impl Into<
 
 /// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Content::Whole(whole(Bytes::new())));
+    let mut reply = Response::new(Content::Whole(Full::default()));
     *reply.status_mut() = status;
     reply
 }

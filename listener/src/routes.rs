@@ -201,10 +201,16 @@ impl Routes {
         if !(asked.peek.may_tell() && takes_events(headers)) {
             return self.ask(text, &asked, None).await;
         }
-        // A stream begins before the call has ended, so the call owns what it needs.
+        // A stream begins before the call has ended, so the call owns what it needs: the message with its share of memory, too.
         let (sender, notices) = mpsc::channel(events::WAITING);
-        let (routes, text) = (Arc::clone(self), text.to_owned());
-        events::answer(async move { routes.ask(&text, &asked, Some(sender)).await }, notices).await
+        let routes = Arc::clone(self);
+        let call = async move {
+            let Ok(text) = std::str::from_utf8(&message.bytes) else {
+                return not_text("The body is not UTF-8. Nothing was done.");
+            };
+            routes.ask(text, &asked, Some(sender)).await
+        };
+        events::answer(call, notices).await
     }
 
     async fn ask(&self, text: &str, asked: &Asked, notices: Option<Notices>) -> Reply {
