@@ -6,6 +6,7 @@ mod ended_keys;
 mod restarts;
 mod slow;
 mod stop;
+mod streams;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
