@@ -14,6 +14,7 @@ mod tools;
 mod resources;
 mod registered;
 mod complete;
+mod subscription;
 mod catalog;
 mod cache;
 mod statement;

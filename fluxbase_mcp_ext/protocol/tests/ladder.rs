@@ -228,9 +228,10 @@ fn each_era_has_its_methods() {
         ("resources/subscribe", json!({ "uri": "app://x" })),
         ("resources/unsubscribe", json!({ "uri": "app://x" })),
     ];
-    let modern_only = [("server/discover", json!({}))];
+    let modern_only =
+        [("server/discover", json!({})), ("subscriptions/listen", json!({ "notifications": {} }))];
     let neither =
-        ["nope", "", "Tools/List", "Prompts/list", "subscriptions/listen", "notifications/initialized"];
+        ["nope", "", "Tools/List", "Prompts/list", "subscriptions/Listen", "notifications/initialized"];
     let ways = [None, Some(Headers::default()), Some(version_header("2025-11-25"))];
     for (method, params) in both.iter().chain(&legacy) {
         for headers in &ways {
@@ -246,7 +247,7 @@ fn each_era_has_its_methods() {
         assert_eq!(outcome(&text, Some(&headers)), (200, 0, json!(7)), "{method}");
         assert_eq!(outcome(&text, None), (200, 0, json!(7)), "{method}");
     }
-    for method in neither.into_iter().chain(["server/discover"]) {
+    for method in neither.into_iter().chain(["server/discover", "subscriptions/listen"]) {
         for headers in &ways {
             assert_eq!(
                 outcome(&plain(method, json!({})), headers.as_ref()),
