@@ -48,9 +48,8 @@ enum Told<'a> {
 /// and the message that ends the stream.
 pub fn look(call: &Call, caller: &Caller, filter: &Filter) -> Reply {
     let Some(seen) = &caller.watch else {
-        return call.error(&RpcError::invalid_request(
-            "Invalid request: subscriptions/listen is answered with a stream, which a function call in SQL cannot give. Ask it over HTTP. Nothing was subscribed to.",
-        ));
+        let message = "Invalid request: subscriptions/listen is answered with a stream of events. Over HTTP send the header Accept: application/json, text/event-stream; in SQL there is none. Nothing was subscribed to.";
+        return RpcError::invalid_request(message).reply(400, Some(&call.id));
     };
     let list = |wanted: bool, name, read: &dyn Fn() -> String| Part {
         now: wanted.then(read),

@@ -31,7 +31,7 @@ const MCP_OPTIONS: [&str; 7] = [
     "allowed_resources",
 ];
 
-const LISTENER_OPTIONS: [&str; 13] = [
+const LISTENER_OPTIONS: [&str; 14] = [
     "listen",
     "pool_size",
     "reserved_connections",
@@ -41,6 +41,7 @@ const LISTENER_OPTIONS: [&str; 13] = [
     "header_timeout",
     "body_timeout",
     "max_connections",
+    "max_streams",
     "allowed_origins",
     "allowed_hosts",
     "log",
@@ -63,7 +64,7 @@ pub struct Mcp {
     pub enabled: bool,
     /// Path of the endpoint, without a trailing slash; empty for `/`. Default `/mcp`.
     pub base_path: String,
-    /// Accepted, without effect: nothing lives between two requests. Default 3600 s.
+    /// How long what lives between two requests may live: an open stream of `subscriptions/listen`. Default 3600 s.
     pub session_timeout: Duration,
     /// Largest request body in bytes. Default 10485760.
     pub max_message_size: usize,
@@ -73,8 +74,6 @@ pub struct Mcp {
     pub allowed_tools: Vec<String>,
     /// Resources that may be listed and read; empty allows all. Default empty.
     pub allowed_resources: Vec<String>,
-    /// Whether `session_timeout` was written, so that the log can say that it has no effect.
-    pub session_timeout_given: bool,
 }
 
 /// The `listener:` block.
@@ -100,6 +99,8 @@ pub struct Http {
     pub body_timeout: Duration,
     /// Client connections at the same time; more wait in the kernel's queue. Default 1024.
     pub max_connections: usize,
+    /// Streams of `subscriptions/listen` at the same time, at most an eighth of them for one key. Default 256.
+    pub max_streams: usize,
     /// Values of `Origin` that are accepted besides loopback and the host itself. Default none.
     pub allowed_origins: Vec<String>,
     /// Hosts, with or without port, that are accepted over loopback besides the loopback names; `*` for any.
@@ -251,8 +252,7 @@ impl Mcp {
         Ok(Mcp {
             enabled: section.bool("enabled", false)?,
             base_path: base_path.trim_end_matches('/').to_owned(),
-            session_timeout: section.duration("session_timeout", Duration::from_secs(3600))?,
-            session_timeout_given: section.has("session_timeout"),
+            session_timeout: section.some_duration("session_timeout", Duration::from_secs(3600))?,
             max_message_size: section.number(
                 "max_message_size",
                 1,
@@ -297,6 +297,7 @@ impl Http {
             header_timeout: section.some_duration("header_timeout", Duration::from_secs(30))?,
             body_timeout: section.some_duration("body_timeout", Duration::from_secs(30))?,
             max_connections: section.number("max_connections", 1, 1024, COUNT)? as usize,
+            max_streams: section.number("max_streams", 1, 256, COUNT)? as usize,
             allowed_origins: section.list("allowed_origins")?,
             allowed_hosts: section.list("allowed_hosts")?,
             log: match section.text("log", "human")?.as_str() {
@@ -337,8 +338,7 @@ mod tests {
         .unwrap();
         let defaults = load("").unwrap();
         assert!(config.mcp.enabled && !defaults.mcp.enabled);
-        assert!(config.mcp.session_timeout_given && !defaults.mcp.session_timeout_given);
-        assert_eq!(Mcp { enabled: false, session_timeout_given: false, ..config.mcp }, defaults.mcp);
+        assert_eq!(Mcp { enabled: false, ..config.mcp }, defaults.mcp);
         assert_eq!(defaults.mcp.base_path, "/mcp");
         assert_eq!(defaults.mcp.session_timeout, Duration::from_secs(3600));
         assert_eq!(defaults.mcp.max_message_size, 10_485_760);

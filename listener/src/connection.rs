@@ -163,7 +163,7 @@ impl Connection {
     }
 
     /// The single value of a statement that gives one.
-    async fn single(&mut self, sql: &str) -> Result<String, Unreachable> {
+    pub(crate) async fn single(&mut self, sql: &str) -> Result<String, Unreachable> {
         let messages = self.simple_query(sql).await.map_err(Unreachable::Postgres)?;
         let value = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

@@ -9,7 +9,7 @@
 //! - An answer is sent after Postgres has committed, never before. (A stream's status 200 says only that the call runs.)
 //! - A client that goes away stops its statement, and its connection is clean before the next request gets it.
 //!
-//! It does not: check scopes, count requests per key, parse MCP, or keep anything between two requests.
+//! It does not: check scopes, count requests per key, parse MCP, or keep anything between two requests but open streams.
 
 pub mod cli;
 pub mod config;
@@ -24,7 +24,9 @@ mod message;
 mod origin;
 mod reply;
 mod routes;
+mod running;
 mod socket;
+mod subscriptions;
 mod transport;
 
 mod call;

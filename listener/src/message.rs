@@ -1,5 +1,5 @@
-//! The two members of a message that the listener reads: its id, to echo it in a refusal, and its method, for the lane
-//! and the log. Nothing here judges a message: `mcp._serve` does, and gets the text as it came.
+//! The members of a message that the listener reads: its id, to echo it in a refusal, its method, for the lane and the log, and which call a
+//! cancellation names. Nothing here judges a message: `mcp._serve` does, and gets the text as it came.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -39,6 +39,8 @@ pub(crate) struct Peek {
     pub(crate) id: String,
     /// The method, if it is one of [`KNOWN`].
     pub(crate) method: Option<&'static str>,
+    /// The id of the request that `notifications/cancelled` names, as JSON text.
+    pub(crate) cancels: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +49,19 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Cancellation<'a> {
+    #[serde(borrow)]
+    params: Cancelled<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled<'a> {
+    #[serde(borrow)]
+    request_id: &'a RawValue,
 }
 
 impl Peek {
@@ -61,12 +76,13 @@ impl Peek {
             false => known(raw.strip_prefix('"')?.strip_suffix('"')?),
         });
         let id = envelope.id.map(RawValue::get).filter(|raw| is_id(raw)).unwrap_or("null").to_owned();
-        Peek { id, method }
+        let cancels = (method == Some("notifications/cancelled")).then(|| cancelled(text)).flatten();
+        Peek { id, method, cancels }
     }
 
     /// For a message that could not be read.
     pub(crate) fn nothing() -> Peek {
-        Peek { id: "null".to_owned(), method: None }
+        Peek { id: "null".to_owned(), method: None, cancels: None }
     }
 
     /// Tool calls, and what is not known, may be slow.
@@ -82,6 +98,11 @@ impl Peek {
         self.method == Some("tools/call")
     }
 
+    /// Whether the answer is a stream of what changes.
+    pub(crate) fn listens(&self) -> bool {
+        self.method == Some("subscriptions/listen")
+    }
+
     /// Whether the message changes nothing, so that it may be sent again when its outcome is not known.
     pub(crate) fn repeatable(&self) -> bool {
         self.lane() == Lane::Short
@@ -91,6 +112,11 @@ impl Peek {
     pub(crate) fn label(&self) -> &'static str {
         self.method.unwrap_or("other")
     }
+}
+
+fn cancelled(text: &str) -> Option<String> {
+    let id = serde_json::from_str::<Cancellation>(text).ok()?.params.request_id.get();
+    is_id(id).then(|| id.to_owned())
 }
 
 fn is_id(raw: &str) -> bool {
@@ -139,8 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cancellation_names_its_request() {
+        for (params, cancels) in [
+            (r#"{"requestId":7,"reason":"late"}"#, Some("7")),
+            (r#"{"requestId":"a\"b"}"#, Some(r#""a\"b""#)),
+            (r#"{"requestId":null}"#, None),
+            (r#"{"requestId":{}}"#, None),
+            ("{}", None),
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+            assert_eq!(Peek::at(&text).cancels.as_deref(), cancels, "{params}");
+        }
+        assert_eq!(Peek::at(r#"{"method":"ping","params":{"requestId":7}}"#).cancels, None);
+    }
+
+    #[test]
     fn deep_nesting_does_no_harm() {
         let text = format!(r#"{{"id":1,"method":"ping","params":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(Peek::at(&text), Peek { id: "1".to_owned(), method: Some("ping") });
+        assert_eq!(Peek::at(&text), Peek { id: "1".to_owned(), method: Some("ping"), cancels: None });
     }
 }

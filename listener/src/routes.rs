@@ -26,12 +26,18 @@ use crate::limiter::Limiter;
 use crate::logging::Access;
 use crate::message::Peek;
 use crate::origin::Allowed;
-use crate::pool::Pool;
+use crate::pool::{Lane, Pool};
 use crate::reply::{self, Reply, code};
-use crate::transport::Transport;
+use crate::running::{Name, Running};
+use crate::subscriptions::Subscriptions;
+use crate::transport::{self, Transport};
 
 /// Without a usable key, at most this much of a body is read, for the id in the refusal.
 const WITHOUT_KEY: usize = 64 * 1024;
+
+/// The header that names the protocol's revision, and the one revision in which a client cancels by hanging up.
+const VERSION: &str = "mcp-protocol-version";
+const MODERN: &[u8] = b"2026-07-28";
 
 /// Everything that requests share.
 pub(crate) struct Routes {
@@ -43,6 +49,8 @@ pub(crate) struct Routes {
     pool: Arc<Pool>,
     health: Health,
     transport: Transport,
+    running: Arc<Running>,
+    subscriptions: Arc<Subscriptions>,
     ids: Ids,
 }
 
@@ -54,6 +62,15 @@ struct Asked {
     transport: String,
     client: IpAddr,
     reference: String,
+    /// Whether the headers name a revision in which a client cancels by hanging up.
+    modern: bool,
+}
+
+impl Asked {
+    /// Whether a notification may name this call: what may be slow, in a revision with such notifications.
+    fn can_be_cancelled(&self) -> bool {
+        !self.modern && self.peek.lane() == Lane::General && self.peek.id != "null"
+    }
 }
 
 /// The two ends of a client connection.
@@ -74,6 +91,8 @@ impl Routes {
             bounds: Bounds::new(config.mcp.max_message_size, config.listener.body_timeout),
             limiter: Limiter::new(),
             health: Health::new(pool.target().clone()),
+            running: Arc::default(),
+            subscriptions: Arc::new(Subscriptions::new(pool.target().clone(), config.listener.max_streams)),
             pool,
             transport: Transport::new(&config.mcp),
             ids: Ids::new(),
@@ -84,6 +103,11 @@ impl Routes {
     /// The state of the whole chain, for the start of the process.
     pub(crate) fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// The open streams.
+    pub(crate) fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.subscriptions
     }
 
     /// Answers one request.
@@ -196,10 +220,19 @@ impl Routes {
         let peek = Peek::at(text);
         line.label = peek.label();
         let transport = self.transport.of(headers, ends.client.ip());
-        let asked =
-            Asked { peek, key, credential, transport, client: ends.client.ip(), reference: line.id.clone() };
-        if !(asked.peek.may_tell() && takes_events(headers)) {
-            return self.ask(text, &asked, None).await;
+        let asked = Asked {
+            peek,
+            key,
+            credential,
+            transport,
+            client: ends.client.ip(),
+            reference: line.id.clone(),
+            modern: headers.get(VERSION).is_some_and(|version| version.as_bytes() == MODERN),
+        };
+        let listens = asked.peek.listens();
+        let streams = takes_events(headers) && (listens || asked.peek.may_tell());
+        if !streams {
+            return self.ask(text, &asked, &asked.transport, None).await;
         }
         // A stream begins before the call has ended, so the call owns what it needs: the message with its share of memory, too.
         let (sender, notices) = mpsc::channel(events::WAITING);
@@ -208,14 +241,30 @@ impl Routes {
             let Ok(text) = std::str::from_utf8(&message.bytes) else {
                 return not_text("The body is not UTF-8. Nothing was done.");
             };
-            routes.ask(text, &asked, Some(sender)).await
+            if listens {
+                return routes.listen(text, &asked, sender).await;
+            }
+            routes.ask(text, &asked, &asked.transport, Some(sender)).await
         };
         events::answer(call, notices).await
     }
 
-    async fn ask(&self, text: &str, asked: &Asked, notices: Option<Notices>) -> Reply {
-        let Asked { peek, key, credential, transport, client, reference } = asked;
+    /// A stream of what changes: the same request again and again, each time with what the stream has seen.
+    async fn listen(&self, text: &str, asked: &Asked, notices: Notices) -> Reply {
+        let look = |seen: String| async move {
+            let transport = transport::watching(&asked.transport, &seen);
+            self.ask(text, asked, &transport, None).await
+        };
+        let lifetime = self.config.mcp.session_timeout;
+        let subscriptions = self.subscriptions.clone();
+        subscriptions.listen(asked.key.id(), &asked.peek.id, lifetime, notices, look).await
+    }
+
+    async fn ask(&self, text: &str, asked: &Asked, transport: &str, notices: Option<Notices>) -> Reply {
+        let Asked { peek, key, credential, client, reference, .. } = asked;
         let limits = &self.config.listener;
+        let name = |id: &str| Name { key: key.id().to_owned(), client: *client, id: id.to_owned() };
+        let ticket = asked.can_be_cancelled().then(|| self.running.enter(name(&peek.id)));
         let call = Call {
             message: text,
             credential,
@@ -225,6 +274,7 @@ impl Routes {
             deadline: limits.deadline,
             reference,
             notices,
+            stop: ticket.as_ref().map(|ticket| &*ticket.stop),
         };
         match call::call(&self.pool, &call).await {
             Ok(answer) => {
@@ -235,6 +285,14 @@ impl Routes {
                     self.limiter.failed(*client, now);
                 } else {
                     self.limiter.accepted(credential, now);
+                }
+                // Only once Postgres has taken the key.
+                if answer.status == 202
+                    && let Some(id) = &peek.cancels
+                    && !asked.modern
+                {
+                    let found = self.running.cancel(&name(id));
+                    tracing::debug!(request = reference, found, "a client cancels a call");
                 }
                 respond_with(answer)
             }

@@ -101,6 +101,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     drop(sender);
 
     let first_look = tokio::spawn(look_around(routes.clone(), pool.clone()));
+    let watch = tokio::spawn(routes.subscriptions().clone().watch());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(config.listener.header_timeout)
@@ -141,6 +142,9 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     acceptors.drain(..).for_each(|task| task.abort());
     drop(accepted);
     first_look.abort();
+    // Streams end with their last message, so that their connections can end.
+    routes.subscriptions().end();
+    watch.abort();
     if tokio::time::timeout(FINISH, graceful.shutdown()).await.is_err() {
         tracing::warn!(left = tasks.len(), "some requests did not finish in time and are cancelled");
     }

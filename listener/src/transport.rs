@@ -55,6 +55,12 @@ impl Transport {
     }
 }
 
+/// The same for a stream that has seen `seen`.
+pub(crate) fn watching(transport: &str, seen: &str) -> String {
+    let begin = transport.strip_suffix('}').unwrap_or(transport);
+    format!(r#"{begin},"watch":{}}}"#, Value::from(seen))
+}
+
 /// An address, which has no characters to escape.
 fn push_address(text: &mut String, address: IpAddr) {
     let IpAddr::V4(address) = address else {
@@ -127,6 +133,13 @@ mod tests {
                 .replace('?', "\u{fffd}")
         );
         assert!(serde_json::from_str::<Value>(&transport).is_ok());
+    }
+
+    #[test]
+    fn a_stream_tells_what_it_has_seen() {
+        let transport = transport("").of(&HeaderMap::new(), "127.0.0.1".parse().unwrap());
+        let value: Value = serde_json::from_str(&watching(&transport, "a \"b\"")).unwrap();
+        assert_eq!((&value["watch"], &value["address"]), (&"a \"b\"".into(), &"127.0.0.1".into()));
     }
 
     #[test]

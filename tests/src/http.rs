@@ -168,6 +168,29 @@ impl Http {
         }
     }
 
+    /// The message of the next event of a stream; `None` when none comes within this time, or the stream has ended.
+    pub fn next_event(&mut self, within: Duration) -> Option<Value> {
+        let start = Instant::now();
+        loop {
+            if let Some(at) = find(&self.buffer, b"data: ")
+                && let Some(length) = find(&self.buffer[at..], b"\n\n")
+            {
+                let event: Vec<u8> = self.buffer.drain(..at + length + 2).skip(at + 6).collect();
+                let text = String::from_utf8(event).expect("UTF-8").replace("\ndata: ", "\n");
+                return Some(serde_json::from_str(&text).expect("JSON in each event"));
+            }
+            let left = within.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
+            self.stream.set_read_timeout(Some(left)).expect("not zero");
+            match self.fill() {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// What has arrived and was not taken yet.
     pub fn left_over(&self) -> String {
         String::from_utf8_lossy(&self.buffer).into_owned()

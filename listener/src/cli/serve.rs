@@ -33,11 +33,6 @@ pub(super) async fn serve(options: Options, url: Option<&str>) -> Result<ExitCod
     }
     let target = Target::find(url).map_err(|error| Failure::new(error.to_string()))?;
     logging::start(config.listener.log);
-    if config.mcp.session_timeout_given {
-        tracing::info!(
-            "mcp.session_timeout is accepted and has no effect yet: nothing lives between two requests"
-        );
-    }
     if config.listener.deadline <= config.listener.statement_timeout {
         tracing::warn!(
             "listener.deadline is not longer than listener.statement_timeout: calls will end at the deadline, with less \
