@@ -54,7 +54,9 @@ fn what_is_wrong_is_found() {
     stage.cluster.create_database("unchecked");
     let mut admin = stage.cluster.admin("unchecked");
     admin
-        .batch_execute("GRANT CONNECT ON DATABASE unchecked TO fluxbase_listener; CREATE ROLE stranger LOGIN PASSWORD 'x'")
+        .batch_execute(
+            "CREATE ROLE stranger LOGIN PASSWORD 'x'; GRANT CONNECT ON DATABASE unchecked TO fluxbase_listener, stranger",
+        )
         .expect("granted");
     let unchecked = stage.cluster.url("fluxbase_listener", &stage.database.listener_password, "unchecked");
     let expect = |url: &str, environment: &[(&str, &str)], topic: &str, part: &str| {
