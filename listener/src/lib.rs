@@ -17,16 +17,21 @@ pub mod logging;
 
 pub mod server;
 
+mod accept;
 mod body;
+mod certificate;
+mod cors;
 mod credentials;
 mod limiter;
 mod message;
+mod metrics;
 mod origin;
 mod reply;
 mod routes;
 mod running;
 mod socket;
 mod subscriptions;
+pub mod systemd;
 mod transport;
 
 mod call;
@@ -37,6 +42,7 @@ mod health;
 mod pool;
 mod tls;
 
+pub use certificate::Certificate;
 pub use config::Config;
 pub use database::Target;
 pub use server::{Listener, run};
