@@ -33,11 +33,8 @@ prepare() {
     UPSTREAM=$(sed -nE '/^\[workspace\.package\]/,/^\[/s/^version = "(.*)"/\1/p' "$ROOT/Cargo.toml")
     VERSION=$UPSTREAM-${PACKAGE_REVISION:-1}
     ARCH=$(dpkg --print-architecture)
-    if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
-        SOURCE_DATE_EPOCH=$(git -C "$ROOT" -c safe.directory="$ROOT" log -1 --format=%ct 2>/dev/null || stat -c %Y "$ROOT/CHANGELOG.md")
-    fi
-    # One thread: xz writes other bytes with several.
-    export SOURCE_DATE_EPOCH DPKG_DEB_THREADS_MAX=1
+    # Not exported: build scripts of crates look at SOURCE_DATE_EPOCH, and each commit would compile them anew.
+    EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" -c safe.directory="$ROOT" log -1 --format=%ct 2>/dev/null || stat -c %Y "$ROOT/CHANGELOG.md")}
     WORK=$(mktemp -d)
     at_exit 'rm -rf "$WORK"'
     mkdir -p "$OUT"
@@ -84,7 +81,7 @@ put_docs() {
     put 0644 "$readme" "$doc/README.Debian"
     put_packed "$ROOT/CHANGELOG.md" "$doc/changelog"
     printf '%s (%s) unstable; urgency=medium\n\n  * Version %s. What is new is in changelog.gz.\n\n -- %s  %s\n' "$package" "$VERSION" "$UPSTREAM" \
-        "$MAINTAINER" "$(LC_ALL=C date --utc --date="@$SOURCE_DATE_EPOCH" --rfc-email)" >"$WORK/changelog.Debian"
+        "$MAINTAINER" "$(LC_ALL=C date --utc --date="@$EPOCH" --rfc-email)" >"$WORK/changelog.Debian"
     put_packed "$WORK/changelog.Debian" "$doc/changelog.Debian"
     (cd "$ROOT" && python3 "$PACKAGING/licenses.py" "$@") >"$WORK/licenses" || die "the licences of $1 could not be gathered."
     put_packed "$WORK/licenses" "$doc/third-party-licenses"
@@ -101,8 +98,9 @@ finish() {
     } >"$control/control"
     (cd "$STAGE" && find . -path ./DEBIAN -prune -o -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' md5sum) >"$control/md5sums"
     [[ ! -d $STAGE/etc ]] || (cd "$STAGE" && find etc -type f -printf '/%p\n' | LC_ALL=C sort) >"$control/conffiles"
-    find "$STAGE" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-    dpkg-deb -Zxz --root-owner-group --build "$STAGE" "$deb.new" >/dev/null
+    find "$STAGE" -exec touch --no-dereference --date="@$EPOCH" {} +
+    # One thread: xz writes other bytes with several.
+    env SOURCE_DATE_EPOCH="$EPOCH" DPKG_DEB_THREADS_MAX=1 dpkg-deb -Zxz --root-owner-group --build "$STAGE" "$deb.new" >/dev/null
     mv -f "$deb.new" "$deb"
     say "$deb ($(($(stat -c %s "$deb") / 1024)) kB)"
 }
