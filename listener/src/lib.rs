@@ -17,14 +17,19 @@ pub mod logging;
 
 pub mod server;
 
+mod accept;
 mod body;
+mod certificate;
+mod cors;
 mod credentials;
 mod limiter;
 mod message;
+mod metrics;
 mod origin;
 mod reply;
 mod routes;
 mod socket;
+pub mod systemd;
 mod transport;
 
 mod call;
@@ -35,6 +40,7 @@ mod health;
 mod pool;
 mod tls;
 
+pub use certificate::Certificate;
 pub use config::Config;
 pub use database::Target;
 pub use server::{Listener, run};

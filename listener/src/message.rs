@@ -1,7 +1,8 @@
-//! The two members of a message that the listener reads: its id, to echo it in a refusal, and its method, for the lane
-//! and the log. Nothing here judges a message: `mcp._serve` does, and gets the text as it came.
+//! The members of a message that the listener reads: its id, to echo it in a refusal, its method, for the lane and the log,
+//! and, only where `/metrics` is on, the name of the tool. Nothing here judges a message: `mcp._serve` does, and gets the text as it came.
 
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::pool::Lane;
@@ -39,6 +40,40 @@ pub(crate) struct Peek {
     pub(crate) id: String,
     /// The method, if it is one of [`KNOWN`].
     pub(crate) method: Option<&'static str>,
+}
+
+/// The name of the tool that a `tools/call` names, for `/metrics`: reads no further than to the name, which clients write first.
+/// Nothing when the message has none, or names it in a way that is not the usual one.
+pub(crate) fn tool(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Called<'a> {
+        #[serde(borrow)]
+        params: &'a RawValue,
+    }
+    struct Name<'n>(&'n mut Option<String>);
+    impl<'de> Visitor<'de> for Name<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<std::borrow::Cow<str>>()? {
+                if key == "name" {
+                    *self.0 = map.next_value::<Option<String>>()?;
+                    return Ok(());
+                }
+                map.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+    let called = serde_json::from_str::<Called>(text).ok()?;
+    let mut name = None;
+    // That the rest was not read is an error to serde, and none to us.
+    let _ = serde_json::Deserializer::from_str(called.params.get()).deserialize_map(Name(&mut name));
+    name
 }
 
 #[derive(Deserialize)]
@@ -135,6 +170,22 @@ mod tests {
             let peek = Peek::at(text);
             assert_eq!((peek.label(), peek.lane()), (label, lane), "{text}");
             assert_eq!(peek.repeatable(), lane == Lane::Short);
+        }
+    }
+
+    #[test]
+    fn the_tool_is_found_wherever_it_stands() {
+        for (text, name) in [
+            (r#"{"method":"tools/call","params":{"name":"a","arguments":{"name":"b"}}}"#, Some("a")),
+            (r#"{"params":{"arguments":{"name":"b"},"_meta":{},"n\u0061me":"a\n"},"id":1}"#, Some("a\n")),
+            (r#"{"params":{"arguments":{"name":"b"}}}"#, None),
+            (r#"{"params":{"name":5}}"#, None),
+            (r#"{"params":{"name":null}}"#, None),
+            (r#"{"params":[1]}"#, None),
+            (r#"{"id":1}"#, None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(tool(text).as_deref(), name, "{text}");
         }
     }
 

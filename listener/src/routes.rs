@@ -19,12 +19,14 @@ use tracing::Level;
 use crate::body::{BodyError, Bounds, swallow};
 use crate::call::{self, Call};
 use crate::config::Config;
+use crate::cors::{self, Cors};
 use crate::credentials::{self, Refusal};
 use crate::events::{self, Notices};
 use crate::health::Health;
 use crate::limiter::Limiter;
 use crate::logging::Access;
-use crate::message::Peek;
+use crate::message::{self, Peek};
+use crate::metrics::{Measure, Metrics};
 use crate::origin::Allowed;
 use crate::pool::Pool;
 use crate::reply::{self, Reply, code};
@@ -39,7 +41,9 @@ pub(crate) struct Routes {
     health_path: String,
     allowed: Allowed,
     bounds: Bounds,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
+    cors: Cors,
+    metrics: Option<Arc<Metrics>>,
     pool: Arc<Pool>,
     health: Health,
     transport: Transport,
@@ -54,6 +58,7 @@ struct Asked {
     transport: String,
     client: IpAddr,
     reference: String,
+    measure: Option<Measure>,
 }
 
 /// The two ends of a client connection.
@@ -65,14 +70,19 @@ pub(crate) struct Ends {
 
 impl Routes {
     pub(crate) fn new(config: Config, pool: Arc<Pool>) -> Routes {
+        let http = &config.listener;
+        let limiter = Arc::new(Limiter::new());
         Routes {
             health_path: format!("{}/health", config.mcp.base_path),
             allowed: Allowed {
-                hosts: config.listener.allowed_hosts.clone(),
-                origins: config.listener.allowed_origins.clone(),
+                hosts: http.allowed_hosts.clone(),
+                // Whose pages may read answers may of course send requests.
+                origins: [&http.allowed_origins[..], &http.cors_origins].concat(),
             },
+            cors: Cors::new(&http.cors_origins),
+            metrics: http.metrics.is_some().then(|| Metrics::new(pool.clone(), limiter.clone())),
             bounds: Bounds::new(config.mcp.max_message_size, config.listener.body_timeout),
-            limiter: Limiter::new(),
+            limiter,
             health: Health::new(pool.target().clone()),
             pool,
             transport: Transport::new(&config.mcp),
@@ -86,10 +96,27 @@ impl Routes {
         &self.health
     }
 
+    /// What is counted, if anything is.
+    pub(crate) fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.metrics.as_ref()
+    }
+
+    /// Which hosts and origins may call.
+    pub(crate) fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
     /// Answers one request.
     pub(crate) async fn respond(self: &Arc<Self>, request: Request<Incoming>, ends: Ends) -> Reply {
         let mut line = LogLine::new(self.ids.next(), self.config.listener.access_log);
-        let mut reply = self.route(request, ends, &mut line).await;
+        line.measure = self.metrics.as_ref().map(Metrics::measure);
+        let origin = self.cors.origin(request.headers());
+        let mut reply = if origin.is_some() && cors::is_preflight(&request) {
+            self.preflight(&request, ends, &mut line)
+        } else {
+            self.route(request, ends, &mut line).await
+        };
+        self.cors.open(&mut reply, origin);
         reply::request_id(&mut reply, &line.id);
         line.status = Some(reply.status().as_u16());
         reply
@@ -118,6 +145,19 @@ impl Routes {
         }
         line.label = "not found";
         self.not_found(request.method(), path)
+    }
+
+    /// A browser asks for a page of an allowed origin whether it may call.
+    fn preflight(&self, request: &Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
+        let path = request.uri().path();
+        line.label = "preflight";
+        if path.strip_suffix('/').unwrap_or(path) != self.config.mcp.base_path {
+            return self.not_found(request.method(), path);
+        }
+        match self.allowed.check(request.headers(), ends.server.ip().to_canonical().is_loopback()) {
+            Ok(()) => cors::preflight(request.headers()),
+            Err(why) => reply::error(StatusCode::FORBIDDEN, code::INVALID, &why, "null"),
+        }
     }
 
     async fn healthy(&self) -> Reply {
@@ -196,8 +236,13 @@ impl Routes {
         let peek = Peek::at(text);
         line.label = peek.label();
         let transport = self.transport.of(headers, ends.client.ip());
-        let asked =
-            Asked { peek, key, credential, transport, client: ends.client.ip(), reference: line.id.clone() };
+        let mut measure = line.measure.take();
+        if let Some(measure) = &mut measure {
+            measure.method = line.label;
+            measure.tool = peek.may_tell().then(|| message::tool(text)).flatten();
+        }
+        let (client, reference) = (ends.client.ip(), line.id.clone());
+        let asked = Asked { peek, key, credential, transport, client, reference, measure };
         if !(asked.peek.may_tell() && takes_events(headers)) {
             return self.ask(text, &asked, None).await;
         }
@@ -214,7 +259,7 @@ impl Routes {
     }
 
     async fn ask(&self, text: &str, asked: &Asked, notices: Option<Notices>) -> Reply {
-        let Asked { peek, key, credential, transport, client, reference } = asked;
+        let Asked { peek, key, credential, transport, client, reference, measure } = asked;
         let limits = &self.config.listener;
         let call = Call {
             message: text,
@@ -229,6 +274,10 @@ impl Routes {
         match call::call(&self.pool, &call).await {
             Ok(answer) => {
                 let now = Instant::now();
+                if let Some(measure) = measure {
+                    measure.answered(answer.body.as_deref());
+                    measure.ended(answer.status);
+                }
                 if answer.status == 401 {
                     tracing::debug!(request = reference, key = key.id(), "Postgres refused the key");
                     self.limiter.refused(credential);
@@ -242,6 +291,9 @@ impl Routes {
                 let (status, message) =
                     failure.told(!peek.repeatable(), limits.deadline, limits.statement_timeout, reference);
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                if let Some(measure) = measure {
+                    measure.ended(status.as_u16());
+                }
                 if status == StatusCode::SERVICE_UNAVAILABLE {
                     return reply::later(status, code::INTERNAL, &message, &peek.id, 1);
                 }
@@ -379,16 +431,23 @@ struct LogLine {
     start: Instant,
     quiet: bool,
     enabled: bool,
+    /// What is counted of it; taken when the request becomes a call, which may last longer than this.
+    measure: Option<Measure>,
 }
 
 impl LogLine {
     fn new(id: String, enabled: bool) -> LogLine {
-        LogLine { id, label: "-", key: None, status: None, start: Instant::now(), quiet: false, enabled }
+        let start = Instant::now();
+        LogLine { id, label: "-", key: None, status: None, start, quiet: false, enabled, measure: None }
     }
 }
 
 impl Drop for LogLine {
     fn drop(&mut self) {
+        if let Some(measure) = &mut self.measure {
+            measure.method = self.label;
+            measure.ended(self.status.unwrap_or(0));
+        }
         if !self.enabled {
             return;
         }
