@@ -152,8 +152,8 @@ UNION ALL
   WHERE c.name NOT IN ('sub', 'role') AND NOT k.claims ? c.name
   ORDER BY c.name)
 UNION ALL
-(SELECT 'warn', 'policy', format('a policy reads the setting %s, and neither the key nor its role nor the database gives it', c.name), format('fluxbase %skeys create --set %s=... ...', k.kind, c.name)
-   FROM (SELECT DISTINCT m[1] AS name FROM regexp_matches($2, 'current_setting\(''([A-Za-z_][A-Za-z0-9_$]*\.[^'']+)''', 'g') AS m) AS c
+(SELECT 'warn', 'policy', format('a policy reads the setting %s, and neither the key nor its role nor the database gives it', c.name), format('fluxbase %skeys create --set ''%s=...'' ...', k.kind, c.name)
+   FROM (SELECT DISTINCT m[1] AS name FROM regexp_matches($2, 'current_setting\(''([A-Za-z_][A-Za-z0-9_$]*(?:\.[A-Za-z_][A-Za-z0-9_$]*)+)''', 'g') AS m) AS c
   WHERE c.name NOT LIKE 'request.jwt.%' AND c.name NOT LIKE 'mcp.%' AND NOT k.settings ? c.name
     AND nullif(mcp._setting_for((SELECT r.oid FROM pg_roles AS r WHERE r.rolname = k.role_name), c.name), '') IS NULL
   ORDER BY c.name)

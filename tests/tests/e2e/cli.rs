@@ -504,6 +504,13 @@ fn doctor_judges_the_way_to_the_database() {
     drop(listener);
     let silent = found(&doctor(&login, &["--config", &file("serving.yaml")]), "serving");
     assert!(silent["level"] == json!("info") && has(&silent["finding"], "no fluxbase serve"), "{silent}");
+    // A hot standby: all of it works there, and it says what does not.
+    cluster.stop("fast");
+    cluster.write("data/standby.signal", "");
+    cluster.start_again();
+    let standby = doctor(&url, &[]);
+    assert_eq!(standby.status.code(), Some(0), "{}{}", out(&standby), err(&standby));
+    assert!(has(&found(&standby, "server")["finding"], "this is a standby"), "{}", out(&standby));
     // For people: aligned, errors last.
     let text = out(&cli_output(nowhere, &["doctor"]));
     assert!(text.starts_with("LEVEL") && text.trim_end().ends_with("fine."), "{text}");
