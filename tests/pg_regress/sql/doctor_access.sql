@@ -115,13 +115,13 @@ SELECT mcp.unregister_tool('add');
 -- The scopes of built-in tools are those that the dispatcher asks for.
 SELECT b.name, b.scopes, t.via('da nobody', b.name) ~ '-32006' AS refused FROM mcp._built_in_tools() AS b ORDER BY b.name;
 -- Of several keys with the name the newest is meant, an id is exact; a verifier is never told.
-SELECT id FROM mcp.create_key('client', 'twin', '{read:tables}', key_id => '00000000000000a1', verifier => sha256('a'));
-SELECT id FROM mcp.create_key('client', 'twin', '{read:tables}', key_id => '00000000000000a2', verifier => sha256('b'));
-SELECT level, finding FROM mcp.doctor_access('twin');
+SELECT id FROM mcp.create_key('client', 'da twin', '{read:tables}', key_id => '00000000000000a1', verifier => sha256('a'));
+SELECT id FROM mcp.create_key('client', 'da twin', '{read:tables}', key_id => '00000000000000a2', verifier => sha256('b'));
+SELECT level, finding FROM mcp.doctor_access('da twin');
 SELECT level, finding FROM mcp.doctor_access('00000000000000a1');
 SET ROLE mcp_admin;
-SELECT count(*) > 0 FROM mcp.doctor_access('twin', 'da.notes', 'query_table');
+SELECT count(*) > 0 FROM mcp.doctor_access('da twin', 'da.notes', 'query_table');
 SELECT t.try($$SELECT mcp._access_key(NULL)$$);
 RESET ROLE;
-DELETE FROM mcp.keys WHERE name IN ('twin', 'da nobody', 'da somebody');
+DELETE FROM mcp.keys WHERE name IN ('da twin', 'da nobody', 'da somebody');
 DROP SCHEMA da CASCADE;
