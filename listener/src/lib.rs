@@ -25,6 +25,7 @@ mod origin;
 mod reply;
 mod routes;
 mod socket;
+mod stdio;
 mod transport;
 
 mod call;

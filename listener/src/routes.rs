@@ -343,18 +343,18 @@ fn is_event_range(range: &str) -> bool {
 }
 
 /// Request ids: unique across processes by their first half.
-struct Ids {
+pub(crate) struct Ids {
     prefix: u32,
     next: AtomicU64,
 }
 
 impl Ids {
-    fn new() -> Ids {
+    pub(crate) fn new() -> Ids {
         use std::hash::{BuildHasher, RandomState};
         Ids { prefix: RandomState::new().hash_one(std::process::id()) as u32, next: AtomicU64::new(1) }
     }
 
-    fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let digits = (64 - number.leading_zeros()).div_ceil(4).max(6);
         let mut id = String::with_capacity(8 + 1 + 16);
@@ -371,18 +371,18 @@ fn push_hex(text: &mut String, value: u64, digits: u32) {
 }
 
 /// The log line of one request, written when it is dropped: also for a client that went away.
-struct LogLine {
-    id: String,
-    label: &'static str,
-    key: Option<String>,
-    status: Option<u16>,
+pub(crate) struct LogLine {
+    pub(crate) id: String,
+    pub(crate) label: &'static str,
+    pub(crate) key: Option<String>,
+    pub(crate) status: Option<u16>,
     start: Instant,
     quiet: bool,
     enabled: bool,
 }
 
 impl LogLine {
-    fn new(id: String, enabled: bool) -> LogLine {
+    pub(crate) fn new(id: String, enabled: bool) -> LogLine {
         LogLine { id, label: "-", key: None, status: None, start: Instant::now(), quiet: false, enabled }
     }
 }

@@ -83,6 +83,7 @@ fn headers() -> impl Strategy<Value = Option<Headers>> {
             protocol_version,
             method,
             name,
+            negotiated: false,
         }),
     )
 }

@@ -58,7 +58,7 @@ pub(super) async fn serve(options: Options, url: Option<&str>) -> Result<ExitCod
 }
 
 /// Completes at SIGTERM or SIGINT. A second signal ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
