@@ -104,7 +104,7 @@ async fn drive(
 ) -> Result<(), Problem> {
     let session = connect(demo, door, mode, demo["rpc_key"].as_str().unwrap_or_default()).await?;
     let server = session.peer_info().ok_or("the server has not said who it is")?;
-    let spoken = session.protocol_version().map(|version| version.to_string()).unwrap_or_default();
+    let spoken = session.protocol_version.to_string();
     checks.check(&format!("{name}: speaks {version}"), spoken == version, spoken);
     let shown = serde_json::to_string(&*server)?;
     checks.check(&format!("{name}: knows the server"), shown.contains("fluxbase_mcp_ext"), shown);
