@@ -60,11 +60,7 @@ impl Transport {
         let headers = std::mem::take(&mut self.headers);
         if !self.http {
             let version = self.protocol_version.take()?;
-            return Some(Headers {
-                protocol_version: vec![version],
-                negotiated: true,
-                ..Headers::default()
-            });
+            return Some(Headers { protocol_version: vec![version], negotiated: true, ..Headers::default() });
         }
         Some(Headers {
             protocol_version: headers.mcp_protocol_version,

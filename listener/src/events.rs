@@ -85,9 +85,7 @@ pub(crate) async fn answer(
     match first.await {
         Err(reply) => match notices.try_recv() {
             // Both were read from Postgres at once.
-            Ok(notice) => {
-                reply::stream(Events::new(notice, Task::spawn(std::future::ready(reply)), notices))
-            }
+            Ok(notice) => reply::stream(Events::new(notice, Task::spawn(std::future::ready(reply)), notices)),
             Err(_) => reply,
         },
         Ok(notice) => reply::stream(Events::new(notice, Task::spawn(call), notices)),

@@ -339,7 +339,8 @@ impl Requests {
             Line::Whole(bytes) => bytes,
             Line::TooLong => {
                 let most = self.most;
-                let why = format!("The message is larger than max_message_size ({most} bytes). Nothing was done.");
+                let why =
+                    format!("The message is larger than max_message_size ({most} bytes). Nothing was done.");
                 return self.refuse(code::INVALID, &why).await;
             }
         };
@@ -461,7 +462,8 @@ mod tests {
 
     #[test]
     fn the_revision_is_what_the_answer_says() {
-        let answer = br#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{}}}"#;
+        let answer =
+            br#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{}}}"#;
         assert_eq!(negotiated(answer).as_deref(), Some("2025-06-18"));
         assert_eq!(negotiated(br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"x"}}"#), None);
     }

@@ -78,7 +78,9 @@ impl Stdio {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("no line within {PATIENCE:?}"),
-            Err(RecvTimeoutError::Disconnected) => panic!("its output has ended; its log: {}", self.log_so_far()),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("its output has ended; its log: {}", self.log_so_far())
+            }
         }
     }
 

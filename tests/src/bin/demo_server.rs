@@ -14,6 +14,8 @@ const COUNT_UP: &str = "
     CREATE FUNCTION public.count_up() RETURNS text LANGUAGE plpgsql AS $$
     BEGIN
         FOR n IN 1..3 LOOP PERFORM mcp.progress(n, 3, 'step ' || n); END LOOP;
+        -- The TypeScript clients forget who is to be told when progress and answer come in one read.
+        PERFORM pg_sleep(0.5);
         RETURN 'counted to 3';
     END $$;
     REVOKE EXECUTE ON FUNCTION public.count_up() FROM PUBLIC;

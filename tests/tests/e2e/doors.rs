@@ -64,7 +64,10 @@ fn messages() -> Vec<(&'static str, Value)> {
     ];
     all.extend([
         call("query_table", json!({ "table": "users", "order": "email" })),
-        call("query_table", json!({ "table": "users", "select": "id, email", "filter": { "is_active": "eq.true" } })),
+        call(
+            "query_table",
+            json!({ "table": "users", "select": "id, email", "filter": { "is_active": "eq.true" } }),
+        ),
         call("query_table", json!({ "table": "docs" })),
         call("query_table", json!({ "table": "typed", "limit": 3, "order": "id" })),
         call("query_table", json!({ "table": "notes", "select": "count()" })),
@@ -80,7 +83,10 @@ fn messages() -> Vec<(&'static str, Value)> {
         call("insert_record", json!({ "table": table, "data": row(500) })),
         call("insert_record", json!({ "table": table, "data": [row(501), row(502)], "returning": "id" })),
         call("insert_record", json!({ "table": "notes", "data": { "title": "" } })),
-        call("update_record", json!({ "table": table, "filter": { "id": "gte.500" }, "data": { "seconds": 0.5 } })),
+        call(
+            "update_record",
+            json!({ "table": table, "filter": { "id": "gte.500" }, "data": { "seconds": 0.5 } }),
+        ),
         call("update_record", json!({ "table": table, "data": { "seconds": 1 } })),
         call("delete_record", json!({ "table": table, "filter": { "id": 500 }, "dry_run": true })),
         call("delete_record", json!({ "table": table, "filter": { "id": "gte.500" } })),
@@ -146,7 +152,8 @@ fn sql<'a>(stage: &Stage, key: &'a Key) -> Door<'a> {
     Box::new(move |(_, text), _| {
         let mut transaction = client.transaction().expect("a transaction");
         transaction.execute("SELECT mcp.authenticate($1)", &[&key.credential()]).expect("its identity");
-        let row = transaction.query_one("SELECT mcp.handle($1::text::jsonb)::text", &[&text]).expect("an answer");
+        let row =
+            transaction.query_one("SELECT mcp.handle($1::text::jsonb)::text", &[&text]).expect("an answer");
         transaction.commit().expect("committed");
         row.get(0)
     })
@@ -264,7 +271,8 @@ fn every_door_gives_the_same_answer() {
         for (id, answer) in (1..).zip(&answers[..asked]) {
             let answer: Value = serde_json::from_str(answer.as_deref().unwrap_or("null")).expect("JSON");
             assert_eq!(answer["id"], json!(id), "{era:?}: {}", all[id - 1].1);
-            results += usize::from(answer["result"]["isError"] != json!(true) && answer["result"].is_object());
+            results +=
+                usize::from(answer["result"]["isError"] != json!(true) && answer["result"].is_object());
         }
         assert!(results >= 20, "{era:?}: {results} results of {asked}");
         let laid_out = answers.iter().flatten().filter(|answer| answer.contains('\n')).count();

@@ -50,7 +50,9 @@ fn running(stdio: &Stdio) -> (i64, i64) {
 }
 
 fn wait_for_sleepers(stdio: &Stdio, count: i64) {
-    eventually(Duration::from_secs(10), "the slow statement runs", || (running(stdio).1 == count).then_some(()));
+    eventually(Duration::from_secs(10), "the slow statement runs", || {
+        (running(stdio).1 == count).then_some(())
+    });
 }
 
 fn written_by_tell() -> i64 {
@@ -87,11 +89,12 @@ fn progress_comes_first_and_the_end_of_input_lets_requests_finish() {
 /// connection, of which there is one only, serves the next request; also that a cancel of something else does nothing.
 #[test]
 fn a_cancel_stops_exactly_its_request() {
-    let mut stdio = start(&[
-        ("FLUXBASE_LISTENER_POOL_SIZE", "2"),
-        ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0"),
-    ]);
-    let cancel = |id: Value| json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } }).to_string();
+    let mut stdio =
+        start(&[("FLUXBASE_LISTENER_POOL_SIZE", "2"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")]);
+    let cancel = |id: Value| {
+        json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } })
+            .to_string()
+    };
     stdio.send(&tell(json!(1), 30));
     // The same number as a string is another request.
     let slow = json!({ "name": "query_table", "arguments": { "table": "slow", "filter": { "id": 3 } } });
@@ -105,11 +108,14 @@ fn a_cancel_stops_exactly_its_request() {
     assert_eq!(json(&stdio.receive())["method"], "notifications/progress");
     let answer = json(&stdio.receive());
     assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!("1"), &json!(false)), "{answer}");
-    eventually(Duration::from_secs(5), "the statement is cancelled", || (running(&stdio).0 == 0).then_some(()));
+    eventually(Duration::from_secs(5), "the statement is cancelled", || {
+        (running(&stdio).0 == 0).then_some(())
+    });
     assert_eq!(written_by_tell(), 0, "what it wrote was rolled back");
     // Both places are free, and the connections are clean.
     for id in 10..16 {
-        let (_, answer) = stdio.ask(id, "tools/call", json!({ "name": "query_table", "arguments": { "table": "notes" } }));
+        let (_, answer) =
+            stdio.ask(id, "tools/call", json!({ "name": "query_table", "arguments": { "table": "notes" } }));
         assert_eq!(answer["result"]["isError"], json!(false), "{answer}");
     }
     stdio.close();
@@ -124,7 +130,8 @@ fn requests_run_beside_each_other() {
     assert_eq!(json(&stdio.receive())["method"], "notifications/progress");
     let (_, pong) = stdio.ask(1, "ping", json!({}));
     assert_eq!(pong["result"], json!({}));
-    let many: String = (0..300).map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n")).collect();
+    let many: String =
+        (0..300).map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n")).collect();
     stdio.write(many.as_bytes());
     stdio.close();
     let mut ids: Vec<i64> = stdio.rest().iter().filter_map(|line| json(line)["id"].as_i64()).collect();
@@ -147,7 +154,10 @@ fn each_answer_is_one_line_whatever_comes() {
         stdio.write(bytes);
         let answer = json(&stdio.receive());
         assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &Value::Null), "{answer}");
-        assert!(answer["error"]["message"].as_str().is_some_and(|text| text.contains(word)), "{word}: {answer}");
+        assert!(
+            answer["error"]["message"].as_str().is_some_and(|text| text.contains(word)),
+            "{word}: {answer}"
+        );
     };
     refused(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}\n", -32700, "UTF-8");
     refused(b"{\"jsonrpc\":\"2.0\",\"id\":1,\0\"method\":\"ping\"}\n", -32700, "NUL");
@@ -161,7 +171,9 @@ fn each_answer_is_one_line_whatever_comes() {
     let (_, pong) = stdio.ask(7, "ping", json!({}));
     assert_eq!(pong["result"], json!({}));
     let memory = std::fs::read_to_string(format!("/proc/{}/status", stdio.pid())).expect("it runs");
-    let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let peak = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     assert!(peak.is_some_and(|kilobytes| kilobytes < 200_000), "{peak:?}");
 }
 
@@ -185,10 +197,15 @@ fn the_negotiated_revision_holds() {
 fn the_allow_lists_hold() {
     let mut stdio = start(&[("FLUXBASE_MCP_ALLOWED_TOOLS", "stdio_tell"), ("FLUXBASE_MCP_ENABLED", "false")]);
     let (_, listed) = stdio.ask(1, "tools/list", json!({}));
-    let names: Vec<&str> =
-        listed["result"]["tools"].as_array().expect("tools").iter().filter_map(|tool| tool["name"].as_str()).collect();
+    let names: Vec<&str> = listed["result"]["tools"]
+        .as_array()
+        .expect("tools")
+        .iter()
+        .filter_map(|tool| tool["name"].as_str())
+        .collect();
     assert_eq!(names, ["stdio_tell"]);
-    let (_, refused) = stdio.ask(2, "tools/call", json!({ "name": "query_table", "arguments": { "table": "notes" } }));
+    let (_, refused) =
+        stdio.ask(2, "tools/call", json!({ "name": "query_table", "arguments": { "table": "notes" } }));
     assert!(refused["error"].is_object(), "{refused}");
 }
 
@@ -211,7 +228,9 @@ fn a_host_that_goes_away_stops_what_runs() {
     wait_for_sleepers(&stdio, 1);
     assert!(Command::new("kill").arg(stdio.pid().to_string()).status().expect("kill runs").success());
     assert_eq!(stdio.wait(Duration::from_secs(10)).and_then(|status| status.code()), Some(0));
-    eventually(Duration::from_secs(5), "the statement is cancelled", || (running(&stdio).0 == 0).then_some(()));
+    eventually(Duration::from_secs(5), "the statement is cancelled", || {
+        (running(&stdio).0 == 0).then_some(())
+    });
     assert_eq!(written_by_tell(), 0, "what it wrote was rolled back");
 
     let mut stdio = start(&[]);
@@ -224,7 +243,9 @@ fn a_host_that_goes_away_stops_what_runs() {
         stdio.wait(Duration::from_millis(100))
     });
     assert_eq!(status.code(), Some(0));
-    eventually(Duration::from_secs(5), "the statement is cancelled", || (running(&stdio).0 == 0).then_some(()));
+    eventually(Duration::from_secs(5), "the statement is cancelled", || {
+        (running(&stdio).0 == 0).then_some(())
+    });
     assert_eq!(written_by_tell(), 0, "what it wrote was rolled back");
 }
 
@@ -251,8 +272,18 @@ fn it_does_not_start_without_a_key_that_is_served() {
     refused(url, Some("fbk_wrong"), &[], &["error: the key in FLUXBASE_KEY is not usable"]);
     let stranger = fluxbase_credential::Key::generate(fluxbase_credential::Kind::Client).expect("a key");
     let stranger = Key::of(&stranger.reveal());
-    refused(url, Some(&stranger.plain), &[], &["error: Unauthorized", "unknown, revoked or expired", "clientkeys list"]);
-    refused(url, Some(&stage.a.plain), &["--key-file", "/nowhere/key"], &["cannot read the key file /nowhere/key"]);
+    refused(
+        url,
+        Some(&stranger.plain),
+        &[],
+        &["error: Unauthorized", "unknown, revoked or expired", "clientkeys list"],
+    );
+    refused(
+        url,
+        Some(&stage.a.plain),
+        &["--key-file", "/nowhere/key"],
+        &["cannot read the key file /nowhere/key"],
+    );
     let away = "postgres://fluxbase_listener@127.0.0.1:1/app?sslmode=disable";
     refused(away, Some(&stage.a.plain), &[], &["cannot be reached", "fluxbase doctor"]);
     let not_set_up = stage.cluster.admin_url("postgres");

@@ -59,7 +59,11 @@ fn modes() -> [(&'static str, ClientLifecycleMode, &'static str); 3] {
     let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
     [
         ("initialize", ClientLifecycleMode::Initialize, "2025-11-25"),
-        ("discover", ClientLifecycleMode::Discover { preferred_versions: preferred_versions.clone() }, "2026-07-28"),
+        (
+            "discover",
+            ClientLifecycleMode::Discover { preferred_versions: preferred_versions.clone() },
+            "2026-07-28",
+        ),
         ("auto", ClientLifecycleMode::Auto { preferred_versions, legacy_version: None }, "2026-07-28"),
     ]
 }
@@ -70,13 +74,16 @@ async fn connect(demo: &Value, door: Door, mode: ClientLifecycleMode, key: &str)
     Ok(match door {
         Door::Http => {
             let headers = HashMap::from([("x-client-key".parse()?, key.parse()?)]);
-            let config = StreamableHttpClientTransportConfig::with_uri(text(&demo["url"])).custom_headers(headers);
+            let config =
+                StreamableHttpClientTransportConfig::with_uri(text(&demo["url"])).custom_headers(headers);
             client.serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), mode).await?
         }
         Door::Stdio => {
             let mut command = tokio::process::Command::new(text(&demo["stdio"]["program"]));
             command.arg("stdio").env_clear();
-            command.env("FLUXBASE_KEY", key).env("FLUXBASE_DATABASE_URL", text(&demo["stdio"]["database_url"]));
+            command
+                .env("FLUXBASE_KEY", key)
+                .env("FLUXBASE_DATABASE_URL", text(&demo["stdio"]["database_url"]));
             let (transport, _log) =
                 TokioChildProcess::builder(command).stderr(std::process::Stdio::null()).spawn()?;
             client.serve_with_lifecycle(transport, mode).await?
@@ -104,7 +111,7 @@ async fn drive(
 ) -> Result<(), Problem> {
     let session = connect(demo, door, mode, demo["rpc_key"].as_str().unwrap_or_default()).await?;
     let server = session.peer_info().ok_or("the server has not said who it is")?;
-    let spoken = session.protocol_version.to_string();
+    let spoken = server.protocol_version.to_string();
     checks.check(&format!("{name}: speaks {version}"), spoken == version, spoken);
     let shown = serde_json::to_string(&*server)?;
     checks.check(&format!("{name}: knows the server"), shown.contains("fluxbase_mcp_ext"), shown);
@@ -114,11 +121,17 @@ async fn drive(
     let expected = ["query_table", "list_tables", "describe_table", "count_up"];
     checks.check(&format!("{name}: lists the tools"), names == expected, &names);
 
-    let found = call(&session, "query_table", json!({ "table": "users", "filter": { "is_active": "eq.true" } })).await?;
+    let found =
+        call(&session, "query_table", json!({ "table": "users", "filter": { "is_active": "eq.true" } }))
+            .await?;
     let rows: Value = serde_json::from_str(&text(&found)).unwrap_or_default();
     checks.check(&format!("{name}: queries"), rows[0]["email"] == "user@example.com", &found);
     let structured = found.structured_content.clone().unwrap_or_default();
-    checks.check(&format!("{name}: structured content says the same"), structured["rows"] == rows, structured);
+    checks.check(
+        &format!("{name}: structured content says the same"),
+        structured["rows"] == rows,
+        structured,
+    );
 
     let counted = call(&session, "count_up", json!({})).await?;
     checks.check(&format!("{name}: calls a registered tool"), text(&counted) == "counted to 3", &counted);
@@ -136,7 +149,8 @@ async fn drive(
     checks.check(&format!("{name}: is told the progress"), told == steps, &told);
 
     let mistake =
-        call(&session, "query_table", json!({ "table": "notes", "filter": { "title": "no operator" } })).await?;
+        call(&session, "query_table", json!({ "table": "notes", "filter": { "title": "no operator" } }))
+            .await?;
     let explained = mistake.is_error == Some(true) && text(&mistake).contains("eq.no operator");
     checks.check(&format!("{name}: a mistake is explained"), explained, &mistake);
     let unknown = call(&session, "nothing", json!({})).await.map_err(|error| error.to_string());
@@ -151,7 +165,8 @@ async fn drive(
 
 #[tokio::main]
 async fn main() {
-    let demo: Value = serde_json::from_str(&std::env::args().nth(1).unwrap_or_default()).expect("the line of demo_server");
+    let demo: Value =
+        serde_json::from_str(&std::env::args().nth(1).unwrap_or_default()).expect("the line of demo_server");
     let mut checks = Checks::default();
     for (door, door_name) in [(Door::Http, "http"), (Door::Stdio, "stdio")] {
         for (mode_name, mode, version) in modes() {
@@ -160,7 +175,9 @@ async fn main() {
             match tokio::time::timeout(Duration::from_secs(60), driven).await {
                 Ok(Ok(())) => {}
                 Ok(Err(problem)) => checks.check(&format!("{name}: runs to its end"), false, problem),
-                Err(_) => checks.check(&format!("{name}: runs to its end"), false, "it took more than a minute"),
+                Err(_) => {
+                    checks.check(&format!("{name}: runs to its end"), false, "it took more than a minute")
+                }
             }
             let stranger = connect(&demo, door, mode, "fbk_wrong").await;
             checks.check(&format!("{name}: a wrong key is refused"), stranger.is_err(), "it was served");
