@@ -14,6 +14,7 @@
 //! It does not: write requests of its own, or keep anything of a request beyond its answer but the negotiated revision.
 
 mod lines;
+mod skim;
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -337,19 +338,19 @@ impl Requests {
         let bytes = match line {
             Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return,
             Line::Whole(bytes) => bytes,
-            Line::TooLong => {
+            Line::TooLong(id) => {
                 let most = self.most;
                 let why =
                     format!("The message is larger than max_message_size ({most} bytes). Nothing was done.");
-                return self.refuse(code::INVALID, &why).await;
+                return self.refuse(code::INVALID, &why, id.as_deref()).await;
             }
         };
         if bytes.contains(&0) {
             let why = "The line holds a NUL byte, which is not allowed in JSON. Nothing was done.";
-            return self.refuse(code::PARSE, why).await;
+            return self.refuse(code::PARSE, why, None).await;
         }
         let Ok(text) = String::from_utf8(bytes) else {
-            return self.refuse(code::PARSE, "The line is not UTF-8. Nothing was done.").await;
+            return self.refuse(code::PARSE, "The line is not UTF-8. Nothing was done.", None).await;
         };
         let message = Message::of(text);
         if let Some(id) = &message.cancels {
@@ -397,8 +398,8 @@ impl Requests {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    async fn refuse(&self, code: i32, why: &str) {
-        _ = self.out.send(error_body(code, why, "null").into()).await;
+    async fn refuse(&self, code: i32, why: &str, id: Option<&str>) {
+        _ = self.out.send(error_body(code, why, id.unwrap_or("null")).into()).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 from contextlib import asynccontextmanager
 
-from checks import DEMO, check, drive, run
+from checks import DEMO, check, drive, run, told
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
@@ -49,4 +49,15 @@ async def tenants():
         await drive(NAME, one, two, service)
 
 
-run([(NAME, tenants)])
+async def refused():
+    # The program has ended with its reason on standard error; the client sees that it is gone.
+    try:
+        async with client("fbk_wrong") as stranger:
+            await stranger.tools()
+    except Exception as error:
+        check(f"{NAME}: a wrong key is refused", "Connection closed" in told(error), told(error))
+    else:
+        check(f"{NAME}: a wrong key is refused", False, "it was served")
+
+
+run([(NAME, tenants), (f"{NAME} refused", refused)])

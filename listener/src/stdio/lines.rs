@@ -4,58 +4,65 @@
 
 use hyper::body::Bytes;
 
+use super::skim::Skim;
+
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// A line without its line feed.
     Whole(Vec<u8>),
-    /// A line that is longer than a message may be. The rest of it is skipped.
-    TooLong,
+    /// A line that was longer than a message may be and was not kept; its id as JSON text, if it had one.
+    TooLong(Option<String>),
 }
 
 /// The line that is being read.
 pub(super) struct Lines {
     most: usize,
     held: Vec<u8>,
-    skipping: bool,
+    /// What there is to know of a line that is too long.
+    skipped: Option<Skim>,
 }
 
 impl Lines {
     /// `most` is the size of the longest line in bytes.
     pub(super) fn new(most: usize) -> Lines {
-        Lines { most, held: Vec::new(), skipping: false }
+        Lines { most, held: Vec::new(), skipped: None }
     }
 
     /// Takes what was read; gives the lines that end in it.
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Vec<Line> {
         let mut found = Vec::new();
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
-            self.hold(&bytes[..end], &mut found);
-            if !std::mem::take(&mut self.skipping) {
-                found.push(Line::Whole(std::mem::take(&mut self.held)));
-            }
+            self.hold(&bytes[..end]);
+            found.push(self.end());
             bytes = &bytes[end + 1..];
         }
-        self.hold(bytes, &mut found);
+        self.hold(bytes);
         found
     }
 
     /// The last line, if it had no line feed.
-    pub(super) fn finish(self) -> Option<Line> {
-        (!self.held.is_empty()).then_some(Line::Whole(self.held))
+    pub(super) fn finish(mut self) -> Option<Line> {
+        (self.skipped.is_some() || !self.held.is_empty()).then(|| self.end())
     }
 
-    fn hold(&mut self, part: &[u8], found: &mut Vec<Line>) {
-        if self.skipping {
-            return;
+    fn end(&mut self) -> Line {
+        match self.skipped.take() {
+            Some(skim) => Line::TooLong(skim.id()),
+            None => Line::Whole(std::mem::take(&mut self.held)),
         }
-        if part.len() > self.most - self.held.len() {
-            self.skipping = true;
-            self.held = Vec::new();
-            found.push(Line::TooLong);
-            return;
+    }
+
+    fn hold(&mut self, part: &[u8]) {
+        if self.skipped.is_none() && part.len() > self.most - self.held.len() {
+            let mut skim = Skim::default();
+            skim.pass(&std::mem::take(&mut self.held));
+            self.skipped = Some(skim);
         }
-        self.held.extend_from_slice(part);
+        match &mut self.skipped {
+            Some(skim) => skim.pass(part),
+            None => self.held.extend_from_slice(part),
+        }
     }
 }
 
@@ -79,7 +86,7 @@ mod tests {
         found.extend(lines.finish());
         let show = |line| match line {
             Line::Whole(bytes) => String::from_utf8(bytes).expect("UTF-8"),
-            Line::TooLong => "too long".to_owned(),
+            Line::TooLong(id) => format!("too long{}", id.unwrap_or_default()),
         };
         found.into_iter().map(show).collect()
     }
@@ -96,6 +103,7 @@ mod tests {
         assert_eq!(cut(3, &["abc\nabcd\nabc\n"]), ["abc", "too long", "abc"]);
         assert_eq!(cut(3, &["ab", "cd", "ef", "gh\nx\n"]), ["too long", "x"]);
         assert_eq!(cut(3, &["abcd"]), ["too long"]);
+        assert_eq!(cut(3, &["{\"a", "\":5,\"i", "d\":6}\n{}"]), ["too long6", "{}"]);
         let mut lines = Lines::new(3);
         for _ in 0..1000 {
             lines.push(b"xxxxxxxxxx");

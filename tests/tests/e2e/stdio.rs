@@ -162,12 +162,15 @@ fn each_answer_is_one_line_whatever_comes() {
     refused(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}\n", -32700, "UTF-8");
     refused(b"{\"jsonrpc\":\"2.0\",\"id\":1,\0\"method\":\"ping\"}\n", -32700, "NUL");
     refused(b"{\"jsonrpc\":\n", -32700, "JSON");
-    refused(&[b'x'; 1001], -32600, "max_message_size (1000 bytes)");
-    // Much more of the same line, then its end: it is not held, and the next line counts again.
-    for _ in 0..100 {
-        stdio.write(&[b'x'; 100_000]);
+    refused(format!("{}\n", "x".repeat(1001)).as_bytes(), -32600, "max_message_size (1000 bytes)");
+    // Much too long, and refused under its id, wherever that stands; it is not held, and the next line counts again.
+    stdio.write(b"{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"id\":5,\"x\":\"");
+    for _ in 0..600 {
+        stdio.write(&[b'x'; 500_000]);
     }
-    stdio.write(b"\n");
+    stdio.write(b"\"},\"id\":\"long\"}\n");
+    let answer = json(&stdio.receive());
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32600), &json!("long")), "{answer}");
     let (_, pong) = stdio.ask(7, "ping", json!({}));
     assert_eq!(pong["result"], json!({}));
     let memory = std::fs::read_to_string(format!("/proc/{}/status", stdio.pid())).expect("it runs");

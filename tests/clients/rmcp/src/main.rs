@@ -14,10 +14,13 @@ use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient};
 use serde_json::{Value, json};
 
+/// How far a tool is, and what it says about it.
+type Step = (f64, Option<String>);
+
 /// A client that remembers what it was told.
 #[derive(Clone, Default)]
 struct Client {
-    told: Arc<Mutex<Vec<(f64, Option<String>)>>>,
+    told: Arc<Mutex<Vec<Step>>>,
 }
 
 impl ClientHandler for Client {
