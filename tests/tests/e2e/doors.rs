@@ -184,7 +184,8 @@ fn http<'a>(stage: &Stage, key: &'a Key, version: Option<&'static str>) -> Door<
     })
 }
 
-/// `fluxbase stdio`. A line too many would be taken for the answer to the next message.
+/// `fluxbase stdio`. A line too many would be taken for the answer to the next message. What a tool tells on the way, which the handshake's
+/// revisions hear unasked, is no part of the answer.
 fn stdio<'a>(stage: &Stage, key: &Key, version: Option<&str>) -> Door<'a> {
     let mut stdio = Stdio::start(&stage.database.listener_url, key, &[]);
     if let Some(version) = version {
@@ -193,7 +194,14 @@ fn stdio<'a>(stage: &Stage, key: &Key, version: Option<&str>) -> Door<'a> {
     }
     Box::new(move |(_, text), is_answered| {
         stdio.send(text);
-        is_answered.then(|| stdio.receive())
+        is_answered.then(|| {
+            loop {
+                let line = stdio.receive();
+                if !line.starts_with(r#"{"jsonrpc":"2.0","method":"notifications/"#) {
+                    return line;
+                }
+            }
+        })
     })
 }
 
@@ -266,7 +274,7 @@ fn every_door_gives_the_same_answer() {
             Era::Plain | Era::Modern => None,
         };
         let answers = compare(&stage, &key, version, &all);
-        // The comparison is of something: each request is answered, most with a result, one with line breaks.
+        // The comparison is of something: each request is answered, many with a result, one with line breaks.
         let mut results = 0;
         for (id, answer) in (1..).zip(&answers[..asked]) {
             let answer: Value = serde_json::from_str(answer.as_deref().unwrap_or("null")).expect("JSON");
@@ -275,8 +283,10 @@ fn every_door_gives_the_same_answer() {
                 usize::from(answer["result"]["isError"] != json!(true) && answer["result"].is_object());
         }
         assert!(results >= 20, "{era:?}: {results} results of {asked}");
-        let laid_out = answers.iter().flatten().filter(|answer| answer.contains('\n')).count();
-        assert!(laid_out > 0, "{era:?}: no answer has a line break");
+        // Rows are part of the message where there is structured content; else they are a text in it.
+        let structured = matches!(era, Era::Modern | Era::Legacy("2025-11-25" | "2025-06-18"));
+        let laid_out = answers.iter().flatten().any(|answer| answer.contains('\n'));
+        assert_eq!(laid_out, structured, "{era:?}: whether an answer has a line break");
         assert!(answers.iter().any(Option::is_none), "{era:?}: a notification was answered");
     }
 }

@@ -139,11 +139,13 @@ fn requests_run_beside_each_other() {
     assert_eq!(ids, (0..300).collect::<Vec<i64>>());
 }
 
-/// Proves that nothing but messages reaches standard output, and each as one line: answers that Postgres laid out over
-/// several lines, lines that are no text, too long lines, blank lines, notifications.
+/// Proves that nothing but messages reaches standard output, and each as one line: results that a function laid out over
+/// several lines (rows that are, see `doors.rs`), lines that are no text, too long lines, blank lines, notifications.
 #[test]
 fn each_answer_is_one_line_whatever_comes() {
     let mut stdio = start(&[("FLUXBASE_MCP_MAX_MESSAGE_SIZE", "1000")]);
+    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
+    stdio.ask(0, "initialize", hello);
     let (_, answer) = stdio.ask(1, "tools/call", json!({ "name": "stdio_laid_out", "arguments": {} }));
     assert_eq!(answer["result"]["isError"], json!(false), "{answer}");
     let text = answer["result"]["content"][0]["text"].as_str().expect("a text");
