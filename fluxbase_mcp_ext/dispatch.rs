@@ -39,6 +39,8 @@ pub static SERVER: ServerInfo<'static> = ServerInfo {
 pub struct Transport {
     headers: RoutingHeaders,
     http: bool,
+    /// What `initialize` negotiated, where no headers repeat it: on standard input and output.
+    protocol_version: Option<String>,
     allowed_tools: Vec<String>,
     allowed_resources: Vec<String>,
     /// The listener's limit of requests a minute.
@@ -56,13 +58,18 @@ struct RoutingHeaders {
 }
 
 impl Transport {
-    /// The headers that the protocol compares; `None` when the message did not come over HTTP.
+    /// The headers that the protocol compares; `None` when the message came neither over HTTP nor after `initialize`.
     pub fn headers(&mut self) -> Option<Headers> {
         let headers = std::mem::take(&mut self.headers);
-        self.http.then_some(Headers {
+        if !self.http {
+            let version = self.protocol_version.take()?;
+            return Some(Headers { protocol_version: vec![version], negotiated: true, ..Headers::default() });
+        }
+        Some(Headers {
             protocol_version: headers.mcp_protocol_version,
             method: headers.mcp_method,
             name: headers.mcp_name,
+            negotiated: false,
         })
     }
 }

@@ -1,6 +1,6 @@
-//! The command line: `serve`, `clientkeys`, `servicekeys`, `init`, `doctor`.
+//! The command line: `serve`, `stdio`, `clientkeys`, `servicekeys`, `init`, `doctor`.
 //!
-//! Everything except `serve` is a thin call of SQL functions, so that psql can do the same. Results go to standard
+//! Everything except `serve` and `stdio` is a thin call of SQL functions, so that psql can do the same. Results go to standard
 //! output, errors with a hint to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod check;
@@ -10,6 +10,7 @@ mod init;
 mod keys;
 mod serve;
 mod session;
+mod stdio;
 mod table;
 
 use std::io::Write as _;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Serve MCP over HTTP.
     Serve(serve::Options),
+    /// Serve MCP on standard input and output, for hosts that only start local programs.
+    Stdio(stdio::Options),
     /// Keys for assistants: they act as a database role, under row-level security.
     Clientkeys {
         #[command(subcommand)]
@@ -87,6 +90,7 @@ async fn dispatch(arguments: Arguments, inherited: Inherited) -> Result<ExitCode
     let url = arguments.database_url.as_deref();
     match arguments.command {
         Command::Serve(options) => serve::serve(options, url, inherited).await,
+        Command::Stdio(options) => stdio::run(options, url).await,
         Command::Clientkeys { action } => keys::run(Kind::Client, action, url).await,
         Command::Servicekeys { action } => keys::run(Kind::Service, action, url).await,
         Command::Init(options) => init::run(options, url).await,
@@ -135,6 +139,7 @@ mod tests {
             "fluxbase init --json",
             "fluxbase serve --config x.yaml --listen 127.0.0.1:0 --listen unix:/run/fluxbase/mcp.sock",
             "fluxbase serve --check --json",
+            "fluxbase stdio --config x.yaml --key-file key --database-url postgres://h/d",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -30,6 +30,7 @@ mod reply;
 mod routes;
 mod running;
 mod socket;
+mod stdio;
 mod subscriptions;
 pub mod systemd;
 mod transport;

@@ -41,7 +41,7 @@ pub(crate) struct Peek {
     pub(crate) id: String,
     /// The method, if it is one of [`KNOWN`].
     pub(crate) method: Option<&'static str>,
-    /// The id of the request that `notifications/cancelled` names, as JSON text.
+    /// The request that `notifications/cancelled` names, as [`plain`] writes its id.
     pub(crate) cancels: Option<String>,
 }
 
@@ -90,7 +90,7 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 struct Cancellation<'a> {
     #[serde(borrow)]
-    params: Cancelled<'a>,
+    params: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +112,9 @@ impl Peek {
             false => known(raw.strip_prefix('"')?.strip_suffix('"')?),
         });
         let id = envelope.id.map(RawValue::get).filter(|raw| is_id(raw)).unwrap_or("null").to_owned();
-        let cancels = (method == Some("notifications/cancelled")).then(|| cancelled(text)).flatten();
+        let cancels = (method == Some("notifications/cancelled") && envelope.id.is_none())
+            .then(|| cancelled(text))
+            .flatten();
         Peek { id, method, cancels }
     }
 
@@ -151,8 +153,20 @@ impl Peek {
 }
 
 fn cancelled(text: &str) -> Option<String> {
-    let id = serde_json::from_str::<Cancellation>(text).ok()?.params.request_id.get();
-    is_id(id).then(|| id.to_owned())
+    let params = serde_json::from_str::<Cancellation>(text).ok()?.params.get();
+    // An array serde would take for the members in their order.
+    let named = params.starts_with('{').then(|| serde_json::from_str::<Cancelled>(params).ok()).flatten()?;
+    plain(named.request_id.get())
+}
+
+/// An id as JSON with no choice left of how to write it: `"a"` may have come as `"\u0061"`. `None` for what is no id.
+pub(crate) fn plain(id: &str) -> Option<String> {
+    match id {
+        text if text.starts_with('"') => {
+            serde_json::from_str::<String>(text).ok().map(|text| serde_json::Value::from(text).to_string())
+        }
+        number => is_id(number).then(|| number.to_owned()),
+    }
 }
 
 fn is_id(raw: &str) -> bool {
@@ -207,12 +221,19 @@ mod tests {
             (r#"{"requestId":"a\"b"}"#, Some(r#""a\"b""#)),
             (r#"{"requestId":null}"#, None),
             (r#"{"requestId":{}}"#, None),
+            (r#"{"requestId":"\u0061"}"#, Some(r#""a""#)),
             ("{}", None),
+            ("[7]", None),
         ] {
             let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
             assert_eq!(Peek::at(&text).cancels.as_deref(), cancels, "{params}");
         }
-        assert_eq!(Peek::at(r#"{"method":"ping","params":{"requestId":7}}"#).cancels, None);
+        for other in [
+            r#"{"method":"ping","params":{"requestId":7}}"#,
+            r#"{"id":1,"method":"notifications/cancelled","params":{"requestId":7}}"#,
+        ] {
+            assert_eq!(Peek::at(other).cancels, None, "{other}");
+        }
     }
 
     #[test]

@@ -72,9 +72,10 @@ struct Asked {
 }
 
 impl Asked {
-    /// Whether a notification may name this call: what may be slow, in a revision with such notifications.
-    fn can_be_cancelled(&self) -> bool {
-        !self.modern && self.peek.lane() == Lane::General && self.peek.id != "null"
+    /// The id by which a notification may name this call: what may be slow, in a revision with such notifications.
+    fn can_be_cancelled(&self) -> Option<String> {
+        let may = !self.modern && self.peek.lane() == Lane::General && self.peek.id != "null";
+        may.then(|| message::plain(&self.peek.id)).flatten()
     }
 }
 
@@ -310,7 +311,7 @@ impl Routes {
         let Asked { peek, key, credential, client, reference, measure, .. } = asked;
         let limits = &self.config.listener;
         let name = |id: &str| Name { key: key.id().to_owned(), client: *client, id: id.to_owned() };
-        let ticket = asked.can_be_cancelled().then(|| self.running.enter(name(&peek.id)));
+        let ticket = asked.can_be_cancelled().map(|id| self.running.enter(name(&id)));
         let call = Call {
             message: text,
             credential,
@@ -454,18 +455,18 @@ fn is_event_range(range: &str) -> bool {
 }
 
 /// Request ids: unique across processes by their first half.
-struct Ids {
+pub(crate) struct Ids {
     prefix: u32,
     next: AtomicU64,
 }
 
 impl Ids {
-    fn new() -> Ids {
+    pub(crate) fn new() -> Ids {
         use std::hash::{BuildHasher, RandomState};
         Ids { prefix: RandomState::new().hash_one(std::process::id()) as u32, next: AtomicU64::new(1) }
     }
 
-    fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let digits = (64 - number.leading_zeros()).div_ceil(4).max(6);
         let mut id = String::with_capacity(8 + 1 + 16);
@@ -482,11 +483,11 @@ fn push_hex(text: &mut String, value: u64, digits: u32) {
 }
 
 /// The log line of one request, written when it is dropped: also for a client that went away.
-struct LogLine {
-    id: String,
-    label: &'static str,
-    key: Option<String>,
-    status: Option<u16>,
+pub(crate) struct LogLine {
+    pub(crate) id: String,
+    pub(crate) label: &'static str,
+    pub(crate) key: Option<String>,
+    pub(crate) status: Option<u16>,
     start: Instant,
     quiet: bool,
     enabled: bool,
@@ -495,7 +496,7 @@ struct LogLine {
 }
 
 impl LogLine {
-    fn new(id: String, enabled: bool) -> LogLine {
+    pub(crate) fn new(id: String, enabled: bool) -> LogLine {
         let start = Instant::now();
         LogLine { id, label: "-", key: None, status: None, start, quiet: false, enabled, measure: None }
     }

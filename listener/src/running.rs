@@ -19,7 +19,7 @@ pub(crate) struct Name {
     pub(crate) key: String,
     /// Address of the client, without its port: a cancellation comes over another connection.
     pub(crate) client: IpAddr,
-    /// The JSON-RPC id as JSON text.
+    /// The JSON-RPC id, as [`crate::message::plain`] writes it.
     pub(crate) id: String,
 }
 

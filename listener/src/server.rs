@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::accept::{Accepted, Door, accept};
 use crate::certificate::Certificate;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Http, Listen};
 use crate::database::Target;
 use crate::metrics;
 use crate::pool::Pool;
@@ -97,17 +97,7 @@ impl Listener {
             }
         };
         let http = &config.listener;
-        let millis = |time: Duration| time.as_millis().max(1).to_string();
-        let target = target.with_settings(&[
-            ("statement_timeout", millis(http.statement_timeout)),
-            // Calls are single statements; an open transaction would be somebody's mistake.
-            ("idle_in_transaction_session_timeout", millis(Duration::from_secs(60))),
-            // A failing statement shall not put its parameters, which hold the hash of a key, into the server's log.
-            ("log_parameter_max_length_on_error", "0".to_owned()),
-            // What a tool runs with anyway, unless the key's role has its own: what has its value already is not set anew.
-            ("TimeZone", "UTC".to_owned()),
-            ("search_path", "\"$user\", public, pg_temp".to_owned()),
-        ]);
+        let target = prepared(target, http);
         let pool = Pool::new(target, http.pool_size, http.reserved_connections, http.queue_timeout);
         let routes = Arc::new(Routes::new(config.clone(), pool.clone()));
         Ok(Listener { doors, metrics, certificate, routes, pool, config })
@@ -155,6 +145,21 @@ async fn bind_all(config: &Config) -> Result<Vec<Door>, StartError> {
         }
     }
     Ok(doors)
+}
+
+/// The target with what every connection for calls starts with.
+pub(crate) fn prepared(target: Target, http: &Http) -> Target {
+    let millis = |time: Duration| time.as_millis().max(1).to_string();
+    target.with_settings(&[
+        ("statement_timeout", millis(http.statement_timeout)),
+        // Calls are single statements; an open transaction would be somebody's mistake.
+        ("idle_in_transaction_session_timeout", millis(Duration::from_secs(60))),
+        // A failing statement shall not put its parameters, which hold the hash of a key, into the server's log.
+        ("log_parameter_max_length_on_error", "0".to_owned()),
+        // What a tool runs with anyway, unless the key's role has its own: what has its value already is not set anew.
+        ("TimeZone", "UTC".to_owned()),
+        ("search_path", "\"$user\", public, pg_temp".to_owned()),
+    ])
 }
 
 /// Serves until `shutdown` completes, then finishes what is in flight.
@@ -298,6 +303,12 @@ async fn look_around(routes: Arc<Routes>, pool: Arc<Pool>) {
         tracing::warn!(database = %pool.target(), finding = finding.body, "not ready yet");
         return;
     }
+    tracing::info!(database = %pool.target(), "Postgres is ready");
+    warn_of_superuser(&pool).await;
+}
+
+/// Says so in the log when the login role may do everything.
+pub(crate) async fn warn_of_superuser(pool: &Arc<Pool>) {
     let superuser = match pool.lease(crate::pool::Lane::Short).await {
         Ok(mut lease) => match lease.connection() {
             Some(connection) => connection.is_superuser().await,
@@ -305,7 +316,6 @@ async fn look_around(routes: Arc<Routes>, pool: Arc<Pool>) {
         },
         Err(_) => false,
     };
-    tracing::info!(database = %pool.target(), "Postgres is ready");
     if superuser {
         tracing::warn!(
             "the listener is logged in as a superuser. Use the role that mcp.setup_listener() makes: whoever takes over \

@@ -78,13 +78,9 @@ fn key() -> impl Strategy<Value = String> {
 
 fn headers() -> impl Strategy<Value = Option<Headers>> {
     let values = || proptest::collection::vec(prop_oneof![4 => known_text(), 1 => tricky()], 0..3);
-    proptest::option::of(
-        (values(), values(), values()).prop_map(|(protocol_version, method, name)| Headers {
-            protocol_version,
-            method,
-            name,
-        }),
-    )
+    proptest::option::of((values(), values(), values()).prop_map(|(protocol_version, method, name)| {
+        Headers { protocol_version, method, name, negotiated: false }
+    }))
 }
 
 /// A message that is nearly right: each member is right, wrong or absent.

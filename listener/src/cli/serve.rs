@@ -101,7 +101,7 @@ fn reload_on_signal(certificate: Option<Arc<Certificate>>, status: String) -> st
 }
 
 /// Completes at SIGTERM or SIGINT. A second signal ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

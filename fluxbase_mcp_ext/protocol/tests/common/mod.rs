@@ -138,6 +138,7 @@ pub fn modern_headers(method: &str, name: &str) -> Headers {
         protocol_version: vec![LATEST.to_owned()],
         method: vec![method.to_owned()],
         name: if name.is_empty() { vec![] } else { vec![name.to_owned()] },
+        negotiated: false,
     }
 }
 

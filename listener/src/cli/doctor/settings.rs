@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::Finding;
 use super::key::Asked;
-use crate::config::{Config, ConfigError, DEFAULT_FILE};
+use crate::config::{Config, ConfigError, DEFAULT_FILE, Listen};
 
 /// Longest wait for a listener's health.
 const WITHIN: Duration = Duration::from_secs(3);
@@ -96,9 +96,24 @@ pub(super) async fn listening(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut silent = Vec::new();
     for address in &config.listener.listen {
-        let address = reachable(*address);
-        let at = format!("http://{address}{}", config.mcp.base_path);
-        match tokio::time::timeout(WITHIN, health(address, &config.mcp.base_path)).await {
+        let address = reachable(address);
+        let scheme = if config.listener.tls.is_some() { "https" } else { "http" };
+        let at = match &address {
+            Listen::Tcp(address) => format!("{scheme}://{address}{}", config.mcp.base_path),
+            Listen::Unix(_) => address.to_string(),
+        };
+        if config.listener.tls.is_some() {
+            // Its certificate is made for a name that this program does not know.
+            let answers = matches!(&address, Listen::Tcp(at) if TcpStream::connect(at).await.is_ok());
+            if answers {
+                let finding = format!("something listens at {at}; over TLS it is not asked what");
+                findings.push(Finding::new("info", "serving", finding));
+            } else {
+                silent.push(at);
+            }
+            continue;
+        }
+        match tokio::time::timeout(WITHIN, health(&address, &config.mcp.base_path)).await {
             Ok(Ok(answer)) => findings.push(read(&at, &answer)),
             Ok(Err(_)) => silent.push(at),
             Err(_) => findings.push(
@@ -118,20 +133,31 @@ pub(super) async fn listening(config: &Config) -> Vec<Finding> {
 }
 
 /// The address by which a client on this machine reaches it.
-fn reachable(address: SocketAddr) -> SocketAddr {
+fn reachable(listen: &Listen) -> Listen {
+    let Listen::Tcp(address) = listen else { return listen.clone() };
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    SocketAddr::new(ip, address.port())
+    Listen::Tcp(SocketAddr::new(ip, address.port()))
 }
 
 /// The whole answer to `GET {base}/health`.
-async fn health(address: SocketAddr, base: &str) -> std::io::Result<String> {
-    let mut socket = TcpStream::connect(address).await?;
+async fn health(listen: &Listen, base: &str) -> std::io::Result<String> {
+    match listen {
+        Listen::Tcp(address) => ask(TcpStream::connect(address).await?, &address.to_string(), base).await,
+        Listen::Unix(file) => ask(UnixStream::connect(file).await?, "localhost", base).await,
+    }
+}
+
+async fn ask(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
+    base: &str,
+) -> std::io::Result<String> {
     let request = format!(
-        "GET {base}/health HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+        "GET {base}/health HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
     );
     socket.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
@@ -182,7 +208,7 @@ mod tests {
         for (listen, asked) in
             [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.7:3", "10.0.0.7:3")]
         {
-            assert_eq!(reachable(listen.parse().unwrap()).to_string(), asked);
+            assert_eq!(reachable(&listen.parse().unwrap()).to_string(), asked);
         }
     }
 
