@@ -222,6 +222,8 @@ fn a_revoked_key_ends_at_the_next_request() {
     let mut stdio = Stdio::start(&database.listener_url, &key, &[]);
     assert_eq!(stdio.ask(1, "ping", json!({})).1["result"], json!({}));
     assert!(cli_output(&database.admin_url, &["clientkeys", "revoke", &key.id]).status.success());
+    // A notification has no answer, not even this one.
+    stdio.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     assert_eq!(stdio.ask(2, "ping", json!({})).1["error"]["code"], -32005);
 }
 
