@@ -15,6 +15,7 @@ use pgrx::{JsonB, PgSqlErrorCode};
 use crate::dispatch::{self, Caller, Policy, Transport};
 use crate::error;
 use crate::identity::{self, claims, rate_limit};
+use crate::standby::{self, Serving};
 use crate::{guard, gucs};
 
 /// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
@@ -66,7 +67,8 @@ fn handle_credential(
 }
 
 /// The same for `fluxbase serve`, which asks it once for each request: a first line with the status and, where there is one, the
-/// number of seconds to wait, then the body. A scalar in a SELECT list costs a sixth less than a row of a function in FROM.
+/// number of seconds to wait, and `w` if standbys may now lack what the call wrote; then the body. A scalar in a SELECT list costs
+/// a sixth less than a row of a function in FROM.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp._serve(request pg_catalog.text, credential pg_catalog.text, transport pg_catalog.text)
     RETURNS pg_catalog.text
@@ -77,10 +79,14 @@ fn serve(request: &str, credential: &str, transport: &str) -> String {
     let reply = reply_to_credential(request, credential, transport, true);
     let body = reply.body.unwrap_or_default();
     let mut text = String::with_capacity(body.len() + 16);
-    match reply.retry_after {
-        Some(seconds) => _ = writeln!(text, "{} {seconds}", reply.status),
-        None => _ = writeln!(text, "{}", reply.status),
+    _ = write!(text, "{}", reply.status);
+    if let Some(seconds) = reply.retry_after {
+        _ = write!(text, " {seconds}");
     }
+    if standby::wrote() {
+        text.push_str(" w");
+    }
+    text.push('\n');
     text.push_str(&body);
     text
 }
@@ -117,6 +123,10 @@ fn reply_to_credential(
             Some("Call mcp.handle(jsonb): it keeps the identity of the outermost call.".to_owned()),
         );
     }
+    let serving = match Serving::begin(transport.server) {
+        Ok(serving) => serving,
+        Err(reply) => return reply,
+    };
     let identity = match Credential::parse(credential).map_err(|_| identity::Refusal::Unknown) {
         Ok(credential) => identity::of_credential(&credential),
         Err(refusal) => Err(refusal),
@@ -127,7 +137,9 @@ fn reply_to_credential(
     };
     let limits =
         [identity.rate_limit, gucs::rate_limit_per_min(), transport.rate_limit_per_min.filter(|&n| n > 0)];
-    if let (Some(limit), Some(key)) = (limits.into_iter().flatten().min(), &identity.key_id)
+    let limit = limits.into_iter().flatten().min();
+    let counted = limit.is_some();
+    if let (Some(limit), Some(key)) = (limit, &identity.key_id)
         && let Err(seconds) = rate_limit::count(key, limit)
     {
         return refuse::rate_limited(id, seconds);
@@ -141,8 +153,12 @@ fn reply_to_credential(
     };
     let mut transport = transport;
     let headers = transport.headers();
-    let caller = Caller { identity, policy: Policy::new(transport), alone };
-    dispatch::answer(incoming, headers.as_ref(), Rc::new(caller))
+    let caller = Rc::new(Caller { identity, policy: Policy::new(transport), alone });
+    let reply = serving.end(dispatch::answer(incoming, headers.as_ref(), Rc::clone(&caller)));
+    if let (true, true, Some(key)) = (counted, standby::is_misdirected(&reply), &caller.identity.key_id) {
+        rate_limit::take_back(key);
+    }
+    reply
 }
 
 /// Takes a key's identity for the rest of the transaction.

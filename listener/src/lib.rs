@@ -33,6 +33,7 @@ pub mod database;
 mod events;
 mod health;
 mod pool;
+mod replicas;
 mod tls;
 
 pub use config::Config;

@@ -27,6 +27,7 @@ use crate::logging::Access;
 use crate::message::Peek;
 use crate::origin::Allowed;
 use crate::pool::Pool;
+use crate::replicas::{self, Replicas};
 use crate::reply::{self, Reply, code};
 use crate::transport::Transport;
 
@@ -41,6 +42,7 @@ pub(crate) struct Routes {
     bounds: Bounds,
     limiter: Limiter,
     pool: Arc<Pool>,
+    replicas: Replicas,
     health: Health,
     transport: Transport,
     ids: Ids,
@@ -74,11 +76,17 @@ impl Routes {
             bounds: Bounds::new(config.mcp.max_message_size, config.listener.body_timeout),
             limiter: Limiter::new(),
             health: Health::new(pool.target().clone()),
+            replicas: Replicas::start(&config.listener, pool.target()),
             pool,
-            transport: Transport::new(&config.mcp),
+            transport: Transport::new(&config.mcp, config.listener.read_only),
             ids: Ids::new(),
             config,
         }
+    }
+
+    /// The standbys.
+    pub(crate) fn replicas(&self) -> &Replicas {
+        &self.replicas
     }
 
     /// The state of the whole chain, for the start of the process.
@@ -226,7 +234,8 @@ impl Routes {
             reference,
             notices,
         };
-        match call::call(&self.pool, &call).await {
+        let asked = replicas::Asked { method: peek.method, key: key.id() };
+        match self.replicas.call(&self.pool, &call, asked).await {
             Ok(answer) => {
                 let now = Instant::now();
                 if answer.status == 401 {

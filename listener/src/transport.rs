@@ -19,8 +19,11 @@ static ROUTING: [HeaderName; 3] = [
 pub(crate) struct Transport(String);
 
 impl Transport {
-    pub(crate) fn new(config: &Mcp) -> Transport {
+    pub(crate) fn new(config: &Mcp, read_only: bool) -> Transport {
         let mut transport = String::from(r#"{"http":true"#);
+        if read_only {
+            transport.push_str(r#","read_only":true"#);
+        }
         let lists =
             [("allowed_tools", &config.allowed_tools), ("allowed_resources", &config.allowed_resources)];
         for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
@@ -103,7 +106,8 @@ mod tests {
 
     fn transport(yaml: &str) -> Transport {
         let config = Config::from_parts(Some((std::path::Path::new("test.yaml"), yaml)), &|_| None);
-        Transport::new(&config.expect("the test's settings").mcp)
+        let config = config.expect("the test's settings");
+        Transport::new(&config.mcp, config.listener.read_only)
     }
 
     #[test]
@@ -127,6 +131,8 @@ mod tests {
                 .replace('?', "\u{fffd}")
         );
         assert!(serde_json::from_str::<Value>(&transport).is_ok());
+        let read_only = self::transport("listener: {read_only: true}").of(&HeaderMap::new(), client);
+        assert!(read_only.starts_with(r#"{"http":true,"read_only":true,"rate"#), "{read_only}");
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub(super) struct Options {
     /// Address to listen on, instead of those in the settings. May be given several times.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
+    /// List and run only tools that read, whatever the settings say.
+    #[arg(long)]
+    read_only: bool,
 }
 
 pub(super) async fn serve(options: Options, url: Option<&str>) -> Result<ExitCode, Failure> {
@@ -27,11 +30,14 @@ pub(super) async fn serve(options: Options, url: Option<&str>) -> Result<ExitCod
         config.listener.listen = options.listen;
         config.listener.listen_given = true;
     }
+    config.listener.read_only |= options.read_only;
     if !config.mcp.enabled {
         return Err(Failure::new("MCP is not enabled, so there is nothing to serve")
             .hint("Write mcp.enabled: true into fluxbase.yaml, or set FLUXBASE_MCP_ENABLED=true."));
     }
-    let target = Target::find(url).map_err(|error| Failure::new(error.to_string()))?;
+    let target = Target::find(url)
+        .and_then(|target| target.with_standbys(&config.listener.replica_urls.0))
+        .map_err(|error| Failure::new(error.to_string()))?;
     logging::start(config.listener.log);
     if config.mcp.session_timeout_given {
         tracing::info!(

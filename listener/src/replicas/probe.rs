@@ -1,0 +1,174 @@
+//! Asks the primary and each standby, twice a second, where in the log they are.
+//!
+//! Each has a connection and a task of its own, so that one that hangs delays nobody. A change is one line in the log.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::Standby;
+use super::freshness::{Compared, History, Lsn};
+use crate::connection::{Connection, Unreachable};
+use crate::database::Target;
+
+const EVERY: Duration = Duration::from_millis(500);
+/// A server that does not answer within this time is taken for one that is away.
+const WITHIN: Duration = Duration::from_secs(3);
+
+const PRIMARY: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() \
+    THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0') END, \
+    pg_catalog.current_setting('wal_block_size')";
+const STANDBY: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
+    THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0') END, \
+    pg_catalog.current_setting('wal_block_size')";
+
+/// What a standby is not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    Fit,
+    /// Nothing is known of the primary yet.
+    Waiting,
+    Away,
+    /// In no recovery: promoted, or never a standby.
+    NoStandby,
+    Behind,
+    /// It has replayed what its primary has not written.
+    Foreign,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Finding::Fit => "it is fit",
+            Finding::Waiting => "the primary has not been asked yet",
+            Finding::Away => "it does not answer",
+            Finding::NoStandby => "it is no hot standby (any more)",
+            Finding::Behind => "it is further behind than replica_max_lag",
+            Finding::Foreign => "it has what the primary never wrote, so it follows another server",
+        })
+    }
+}
+
+/// One server that is asked again and again.
+struct Server {
+    target: Arc<Target>,
+    connection: Option<Connection>,
+}
+
+impl Server {
+    /// Place in the log and bytes of its pages; no place when the server is of the other kind.
+    async fn ask(&mut self, sql: &str) -> Option<(Option<Lsn>, Lsn)> {
+        // Taken out, so that a connection on which the question is still open is not used again.
+        let kept = self.connection.take();
+        let asked = tokio::time::timeout(WITHIN, ask_once(&self.target, kept, sql)).await;
+        let (connection, answer) = match asked.ok()? {
+            Ok(answered) => answered,
+            Err(error) => {
+                tracing::debug!(server = %self.target, reason = %error, "the place in the log is not known");
+                return None;
+            }
+        };
+        // Of the other kind: perhaps another one of several hosts is the right one by now.
+        self.connection = Some(connection).filter(|_| answer.0.is_some());
+        Some(answer)
+    }
+}
+
+async fn ask_once(
+    target: &Arc<Target>,
+    kept: Option<Connection>,
+    sql: &str,
+) -> Result<(Connection, (Option<Lsn>, Lsn)), Unreachable> {
+    let mut connection = match kept {
+        Some(connection) => connection,
+        None => Connection::open(target).await?,
+    };
+    let messages = connection.simple_query(sql).await.map_err(Unreachable::Postgres)?;
+    let number = |column| {
+        messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(column)?.parse().ok(),
+            _ => None,
+        })
+    };
+    let answer = (number(0), number(1).unwrap_or(8192));
+    Ok((connection, answer))
+}
+
+fn every() -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(EVERY);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Keeps the history of the primary.
+pub(super) async fn primary(target: Arc<Target>, history: Arc<Mutex<History>>) {
+    let mut server = Server { target, connection: None };
+    let mut interval = every();
+    loop {
+        interval.tick().await;
+        let asked = Instant::now();
+        if let Some((Some(inserted), page)) = server.ask(PRIMARY).await {
+            history.lock().unwrap_or_else(PoisonError::into_inner).push(asked, inserted, page);
+        }
+    }
+}
+
+/// Keeps the state of one standby.
+pub(super) async fn standby(standby: Arc<Standby>, history: Arc<Mutex<History>>) {
+    let mut server = Server { target: standby.pool.target().clone(), connection: None };
+    let mut interval = every();
+    let mut before = Finding::Waiting;
+    let mut last: Option<(Lsn, Instant)> = None;
+    loop {
+        interval.tick().await;
+        let had_connection = server.connection.is_some();
+        let answer = server.ask(STANDBY).await;
+        let (mut finding, mut caught_up) = (Finding::Away, None);
+        match answer {
+            None => {}
+            Some((None, _)) => finding = Finding::NoStandby,
+            Some((Some(replayed), _)) => {
+                let history = history.lock().unwrap_or_else(PoisonError::into_inner);
+                finding = match history.compare(replayed) {
+                    Compared::Unknown => Finding::Waiting,
+                    Compared::Behind => Finding::Behind,
+                    Compared::CaughtUp(at, within) => {
+                        caught_up = Some(at);
+                        if within { Finding::Fit } else { Finding::Behind }
+                    }
+                };
+                // Before the primary was asked, this one had already replayed what the primary had not written then.
+                let ahead = last
+                    .zip(history.last())
+                    .is_some_and(|((lsn, at), end)| end.asked > at && lsn > end.inserted);
+                // The primary passes it in time, which makes it none of its standbys.
+                if ahead || (before == Finding::Foreign && had_connection) {
+                    finding = Finding::Foreign;
+                }
+                last = Some((replayed, Instant::now()));
+            }
+        }
+        {
+            let mut state = standby.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.fit = finding == Finding::Fit;
+            state.caught_up = caught_up;
+        }
+        if finding == Finding::Away {
+            last = None;
+            // Whoever waits for it would wait until the deadline.
+            standby.gone.notify_waiters();
+        }
+        if finding != before {
+            let server = &server.target;
+            match finding {
+                Finding::Fit => tracing::info!(%server, "reads go to this standby"),
+                Finding::Waiting => {}
+                _ => tracing::warn!(%server, reason = %finding, "no reads go to this standby"),
+            }
+            before = finding;
+        }
+    }
+}
