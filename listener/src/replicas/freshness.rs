@@ -26,6 +26,8 @@ pub(super) struct End {
 pub(super) struct History {
     ends: VecDeque<End>,
     keep: Duration,
+    /// The primary's system identifier, where it may be asked.
+    pub(super) system: Option<u64>,
 }
 
 /// How a standby compares with what is known of its primary.
@@ -46,7 +48,7 @@ const HEADER: Lsn = 40;
 impl History {
     /// `bound` is the greatest lag of a standby that is fit.
     pub(super) fn new(bound: Duration) -> History {
-        History { ends: VecDeque::new(), keep: bound }
+        History { ends: VecDeque::new(), keep: bound, system: None }
     }
 
     /// The primary, asked at `asked`, is about to write at `inserted`; its log has pages of `page` bytes.

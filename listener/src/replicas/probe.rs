@@ -24,6 +24,7 @@ const PRIMARY: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() \
 const STANDBY: &str = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
     THEN pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0') END, \
     pg_catalog.current_setting('wal_block_size')";
+const SYSTEM: &str = "SELECT system_identifier FROM pg_catalog.pg_control_system()";
 
 /// What a standby is not asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ enum Finding {
     /// In no recovery: promoted, or never a standby.
     NoStandby,
     Behind,
-    /// It has replayed what its primary has not written.
+    /// Its system identifier is another, or it has replayed what the primary has not written.
     Foreign,
 }
 
@@ -47,7 +48,7 @@ impl fmt::Display for Finding {
             Finding::Away => "it does not answer",
             Finding::NoStandby => "it is no hot standby (any more)",
             Finding::Behind => "it is further behind than replica_max_lag",
-            Finding::Foreign => "it has what the primary never wrote, so it follows another server",
+            Finding::Foreign => "it follows another server than this primary",
         })
     }
 }
@@ -55,46 +56,64 @@ impl fmt::Display for Finding {
 /// One server that is asked again and again.
 struct Server {
     target: Arc<Target>,
-    connection: Option<Connection>,
+    asked: Option<(Connection, Option<u64>)>,
+}
+
+/// What a server says.
+struct Answer {
+    /// Where it is in the log; none when the server is of the other kind.
+    place: Option<Lsn>,
+    /// Bytes of a page of the log.
+    page: Lsn,
+    /// The system identifier, which a primary shares with its standbys; none where the login may not read it.
+    system: Option<u64>,
 }
 
 impl Server {
-    /// Place in the log and bytes of its pages; no place when the server is of the other kind.
-    async fn ask(&mut self, sql: &str) -> Option<(Option<Lsn>, Lsn)> {
+    async fn ask(&mut self, sql: &str) -> Option<Answer> {
         // Taken out, so that a connection on which the question is still open is not used again.
-        let kept = self.connection.take();
+        let kept = self.asked.take();
         let asked = tokio::time::timeout(WITHIN, ask_once(&self.target, kept, sql)).await;
-        let (connection, answer) = match asked.ok()? {
-            Ok(answered) => answered,
+        match asked.ok()? {
+            Ok((connection, answer)) => {
+                // Of the other kind: perhaps another one of several hosts is the right one by now.
+                self.asked = answer.place.map(|_| (connection, answer.system));
+                Some(answer)
+            }
             Err(error) => {
                 tracing::debug!(server = %self.target, reason = %error, "the place in the log is not known");
-                return None;
+                None
             }
-        };
-        // Of the other kind: perhaps another one of several hosts is the right one by now.
-        self.connection = Some(connection).filter(|_| answer.0.is_some());
-        Some(answer)
+        }
     }
 }
 
 async fn ask_once(
     target: &Arc<Target>,
-    kept: Option<Connection>,
+    kept: Option<(Connection, Option<u64>)>,
     sql: &str,
-) -> Result<(Connection, (Option<Lsn>, Lsn)), Unreachable> {
-    let mut connection = match kept {
-        Some(connection) => connection,
-        None => Connection::open(target).await?,
+) -> Result<(Connection, Answer), Unreachable> {
+    let (mut connection, system) = match kept {
+        Some(kept) => kept,
+        None => {
+            let mut connection = Connection::open(target).await?;
+            // PUBLIC may, unless an administrator took that away: then it is not compared.
+            let [system, _] = connection.simple_query(SYSTEM).await.map_or([None; 2], |row| numbers(&row));
+            (connection, system)
+        }
     };
-    let messages = connection.simple_query(sql).await.map_err(Unreachable::Postgres)?;
-    let number = |column| {
-        messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(column)?.parse().ok(),
-            _ => None,
-        })
-    };
-    let answer = (number(0), number(1).unwrap_or(8192));
-    Ok((connection, answer))
+    let row = connection.simple_query(sql).await.map_err(Unreachable::Postgres)?;
+    let [place, page] = numbers(&row);
+    Ok((connection, Answer { place, page: page.unwrap_or(8192), system }))
+}
+
+/// The first two columns of the only row.
+fn numbers(messages: &[SimpleQueryMessage]) -> [Option<u64>; 2] {
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    [0, 1].map(|column| row.and_then(|row| row.try_get(column).ok()??.parse().ok()))
 }
 
 fn every() -> tokio::time::Interval {
@@ -105,32 +124,34 @@ fn every() -> tokio::time::Interval {
 
 /// Keeps the history of the primary.
 pub(super) async fn primary(target: Arc<Target>, history: Arc<Mutex<History>>) {
-    let mut server = Server { target, connection: None };
+    let mut server = Server { target, asked: None };
     let mut interval = every();
     loop {
         interval.tick().await;
         let asked = Instant::now();
-        if let Some((Some(inserted), page)) = server.ask(PRIMARY).await {
-            history.lock().unwrap_or_else(PoisonError::into_inner).push(asked, inserted, page);
+        if let Some(Answer { place: Some(inserted), page, system }) = server.ask(PRIMARY).await {
+            let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.push(asked, inserted, page);
+            history.system = system;
         }
     }
 }
 
 /// Keeps the state of one standby.
 pub(super) async fn standby(standby: Arc<Standby>, history: Arc<Mutex<History>>) {
-    let mut server = Server { target: standby.pool.target().clone(), connection: None };
+    let mut server = Server { target: standby.pool.target().clone(), asked: None };
     let mut interval = every();
     let mut before = Finding::Waiting;
     let mut last: Option<(Lsn, Instant)> = None;
     loop {
         interval.tick().await;
-        let had_connection = server.connection.is_some();
+        let had_connection = server.asked.is_some();
         let answer = server.ask(STANDBY).await;
         let (mut finding, mut caught_up) = (Finding::Away, None);
         match answer {
             None => {}
-            Some((None, _)) => finding = Finding::NoStandby,
-            Some((Some(replayed), _)) => {
+            Some(Answer { place: None, .. }) => finding = Finding::NoStandby,
+            Some(Answer { place: Some(replayed), system, .. }) => {
                 let history = history.lock().unwrap_or_else(PoisonError::into_inner);
                 finding = match history.compare(replayed) {
                     Compared::Unknown => Finding::Waiting,
@@ -145,7 +166,8 @@ pub(super) async fn standby(standby: Arc<Standby>, history: Arc<Mutex<History>>)
                     .zip(history.last())
                     .is_some_and(|((lsn, at), end)| end.asked > at && lsn > end.inserted);
                 // The primary passes it in time, which makes it none of its standbys.
-                if ahead || (before == Finding::Foreign && had_connection) {
+                let other = system.zip(history.system).is_some_and(|(here, there)| here != there);
+                if other || ahead || (before == Finding::Foreign && had_connection) {
                     finding = Finding::Foreign;
                 }
                 last = Some((replayed, Instant::now()));

@@ -3,6 +3,8 @@
 mod clients;
 mod collisions;
 mod ended_keys;
+mod listeners;
+mod replicas;
 mod restarts;
 mod slow;
 mod stop;
