@@ -205,11 +205,13 @@ impl Replicas {
             }
             // A key that it does not know yet, or mcp.enabled is off there.
             Ok(answer) if matches!(answer.status, 401 | 503) => None,
-            Err(Failure::Away | Failure::Lost) => {
+            // The last two are most likely the server's fault (a library or a setting that is not as on the primary), so the next call
+            // need not meet it, too.
+            Err(Failure::Away | Failure::Lost | Failure::NotSetUp | Failure::Internal { .. }) => {
                 standby.leave();
                 None
             }
-            Err(Failure::NotSetUp | Failure::Conflict | Failure::Internal { .. }) => None,
+            Err(Failure::Conflict) => None,
             Err(Failure::Deadline { .. }) => Some(Err(Failure::Deadline { rolled_back: true })),
             Ok(_) | Err(Failure::Busy | Failure::Cancelled) => Some(ended),
         }

@@ -35,9 +35,9 @@ pub(super) struct History {
 pub(super) enum Compared {
     /// The primary was not asked yet, or its log begins anew.
     Unknown,
-    /// It has everything that the primary had then; `false` when that is longer before the primary's last answer than the bound.
-    CaughtUp(Instant, bool),
-    /// It is further behind than anything that is remembered.
+    /// It has everything that the primary had then.
+    CaughtUp(Instant),
+    /// It was further behind than the bound when the primary was last asked.
     Behind,
 }
 
@@ -77,16 +77,13 @@ impl History {
         self.ends.back().copied()
     }
 
-    /// What a standby has that has replayed up to `replayed`.
+    /// What a standby has that has replayed up to `replayed`. What lies further back than the bound is not in the history.
     pub(super) fn compare(&self, replayed: Lsn) -> Compared {
-        let Some(last) = self.ends.back() else { return Compared::Unknown };
-        match self.ends.iter().rev().find(|end| end.record <= replayed) {
-            Some(end) => {
-                let lag = last.asked.saturating_duration_since(end.asked);
-                Compared::CaughtUp(end.asked, lag <= self.keep)
-            }
-            None => Compared::Behind,
+        if self.ends.is_empty() {
+            return Compared::Unknown;
         }
+        let end = self.ends.iter().rev().find(|end| end.record <= replayed);
+        end.map_or(Compared::Behind, |end| Compared::CaughtUp(end.asked))
     }
 }
 
@@ -108,16 +105,16 @@ mod tests {
             history.push(seconds(start, at), lsn, PAGE);
         }
         assert_eq!(history.compare(999), Compared::Behind);
-        assert_eq!(history.compare(1000), Compared::CaughtUp(start, true));
-        assert_eq!(history.compare(2999), Compared::CaughtUp(seconds(start, 1), true));
-        assert_eq!(history.compare(9999), Compared::CaughtUp(seconds(start, 2), true));
+        assert_eq!(history.compare(1000), Compared::CaughtUp(start));
+        assert_eq!(history.compare(2999), Compared::CaughtUp(seconds(start, 1)));
+        assert_eq!(history.compare(9999), Compared::CaughtUp(seconds(start, 2)));
     }
 
     #[test]
     fn an_idle_primary_leaves_nobody_behind() {
         let (start, mut history) = (Instant::now(), History::new(Duration::from_secs(5)));
         (0..100).for_each(|at| history.push(seconds(start, at), 1000, PAGE));
-        assert_eq!(history.compare(1000), Compared::CaughtUp(seconds(start, 99), true));
+        assert_eq!(history.compare(1000), Compared::CaughtUp(seconds(start, 99)));
         assert_eq!(history.ends.len(), 1);
     }
 
@@ -125,15 +122,15 @@ mod tests {
     fn whoever_stands_still_falls_out_of_the_bound() {
         let (start, mut history) = (Instant::now(), History::new(Duration::from_secs(5)));
         (0..60).for_each(|at| history.push(seconds(start, at), 1000 + at, PAGE));
-        assert_eq!(history.compare(1054), Compared::CaughtUp(seconds(start, 54), true));
+        assert_eq!(history.compare(1054), Compared::CaughtUp(seconds(start, 54)));
         assert_eq!(history.compare(1053), Compared::Behind, "older answers are not kept");
         assert!(history.ends.len() <= 6);
         // The primary is not asked any more: nobody falls further behind by that.
-        assert_eq!(history.compare(1054), Compared::CaughtUp(seconds(start, 54), true));
+        assert_eq!(history.compare(1054), Compared::CaughtUp(seconds(start, 54)));
         // One answer after a long pause is the only one there is.
         history.push(seconds(start, 500), 1060, PAGE);
         assert_eq!(history.compare(1059), Compared::Behind);
-        assert_eq!(history.compare(1060), Compared::CaughtUp(seconds(start, 500), true));
+        assert_eq!(history.compare(1060), Compared::CaughtUp(seconds(start, 500)));
     }
 
     #[test]
@@ -142,11 +139,11 @@ mod tests {
         for header in [24, 40] {
             // The last record ended with the page; the next one goes behind the header of the next page.
             history.push(start, 3 * PAGE + header, PAGE);
-            assert_eq!(history.compare(3 * PAGE), Compared::CaughtUp(start, true), "{header}");
+            assert_eq!(history.compare(3 * PAGE), Compared::CaughtUp(start), "{header}");
             assert_eq!(history.compare(3 * PAGE - 8), Compared::Behind);
         }
         history.push(seconds(start, 1), 3 * PAGE + 48, PAGE);
-        assert_eq!(history.compare(3 * PAGE + 40), Compared::CaughtUp(start, true), "a record is missing");
+        assert_eq!(history.compare(3 * PAGE + 40), Compared::CaughtUp(start), "a record is missing");
     }
 
     #[test]
@@ -154,7 +151,7 @@ mod tests {
         let (start, mut history) = (Instant::now(), History::new(Duration::from_secs(5)));
         history.push(start, 5000, PAGE);
         history.push(seconds(start, 1), 4000, PAGE);
-        assert_eq!(history.compare(4000), Compared::CaughtUp(seconds(start, 1), true));
+        assert_eq!(history.compare(4000), Compared::CaughtUp(seconds(start, 1)));
         assert_eq!(history.compare(3999), Compared::Behind);
     }
 }

@@ -57,6 +57,8 @@ impl fmt::Display for Finding {
 struct Server {
     target: Arc<Target>,
     asked: Option<(Connection, Option<u64>)>,
+    /// Why it did not answer.
+    trouble: String,
 }
 
 /// What a server says.
@@ -74,14 +76,18 @@ impl Server {
         // Taken out, so that a connection on which the question is still open is not used again.
         let kept = self.asked.take();
         let asked = tokio::time::timeout(WITHIN, ask_once(&self.target, kept, sql)).await;
-        match asked.ok()? {
-            Ok((connection, answer)) => {
+        match asked {
+            Ok(Ok((connection, answer))) => {
                 // Of the other kind: perhaps another one of several hosts is the right one by now.
                 self.asked = answer.place.map(|_| (connection, answer.system));
                 Some(answer)
             }
-            Err(error) => {
-                tracing::debug!(server = %self.target, reason = %error, "the place in the log is not known");
+            Ok(Err(error)) => {
+                self.trouble = error.to_string();
+                None
+            }
+            Err(_) => {
+                self.trouble = format!("no answer within {} s", WITHIN.as_secs());
                 None
             }
         }
@@ -124,7 +130,7 @@ fn every() -> tokio::time::Interval {
 
 /// Keeps the history of the primary.
 pub(super) async fn primary(target: Arc<Target>, history: Arc<Mutex<History>>) {
-    let mut server = Server { target, asked: None };
+    let mut server = Server { target, asked: None, trouble: String::new() };
     let mut interval = every();
     loop {
         interval.tick().await;
@@ -139,7 +145,7 @@ pub(super) async fn primary(target: Arc<Target>, history: Arc<Mutex<History>>) {
 
 /// Keeps the state of one standby.
 pub(super) async fn standby(standby: Arc<Standby>, history: Arc<Mutex<History>>) {
-    let mut server = Server { target: standby.pool.target().clone(), asked: None };
+    let mut server = Server { target: standby.pool.target().clone(), asked: None, trouble: String::new() };
     let mut interval = every();
     let mut before = Finding::Waiting;
     let mut last: Option<(Lsn, Instant)> = None;
@@ -156,9 +162,9 @@ pub(super) async fn standby(standby: Arc<Standby>, history: Arc<Mutex<History>>)
                 finding = match history.compare(replayed) {
                     Compared::Unknown => Finding::Waiting,
                     Compared::Behind => Finding::Behind,
-                    Compared::CaughtUp(at, within) => {
+                    Compared::CaughtUp(at) => {
                         caught_up = Some(at);
-                        if within { Finding::Fit } else { Finding::Behind }
+                        Finding::Fit
                     }
                 };
                 // Before the primary was asked, this one had already replayed what the primary had not written then.
@@ -184,11 +190,14 @@ pub(super) async fn standby(standby: Arc<Standby>, history: Arc<Mutex<History>>)
             standby.gone.notify_waiters();
         }
         if finding != before {
-            let server = &server.target;
+            let target = &server.target;
             match finding {
-                Finding::Fit => tracing::info!(%server, "reads go to this standby"),
+                Finding::Fit => tracing::info!(server = %target, "reads go to this standby"),
                 Finding::Waiting => {}
-                _ => tracing::warn!(%server, reason = %finding, "no reads go to this standby"),
+                Finding::Away => {
+                    tracing::warn!(server = %target, reason = %finding, error = server.trouble, "no reads go to this standby")
+                }
+                _ => tracing::warn!(server = %target, reason = %finding, "no reads go to this standby"),
             }
             before = finding;
         }
