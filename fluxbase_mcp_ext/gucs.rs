@@ -20,6 +20,7 @@ static MAX_MESSAGE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_485_760);
 static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
+static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static REQUEST_CLAIMS: [GucSetting<Option<CString>>; 4] = [
@@ -129,6 +130,14 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_bool_guc(
+        c"mcp.read_only",
+        c"Whether only tools that read may be used.",
+        c"On: tools that may write, registered ones too, are neither listed nor run. The listener can only narrow it. Default: off.",
+        &READ_ONLY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     if preloaded {
         GucRegistry::define_bool_guc(
             c"mcp.protect_request_claims",
@@ -227,6 +236,11 @@ pub fn max_rows() -> u64 {
 /// `mcp.max_plan_cost` in the planner's units; 0 is no bound.
 pub fn max_plan_cost() -> f64 {
     MAX_PLAN_COST.get()
+}
+
+/// `mcp.read_only`.
+pub fn read_only() -> bool {
+    READ_ONLY.get()
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {

@@ -8,6 +8,7 @@
 mod entry;
 mod gucs;
 mod identity;
+mod standby;
 mod dispatch;
 mod guard;
 mod tools;

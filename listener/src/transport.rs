@@ -19,17 +19,20 @@ static ROUTING: [HeaderName; 3] = [
 pub(crate) struct Transport(String);
 
 impl Transport {
-    pub(crate) fn new(config: &Mcp) -> Transport {
-        Transport::begin(config, true)
+    pub(crate) fn new(config: &Mcp, read_only: bool) -> Transport {
+        Transport::begin(config, read_only, true)
     }
 
     /// The same for standard input and output, where there are neither headers nor addresses.
-    pub(crate) fn without_http(config: &Mcp) -> Transport {
-        Transport::begin(config, false)
+    pub(crate) fn without_http(config: &Mcp, read_only: bool) -> Transport {
+        Transport::begin(config, read_only, false)
     }
 
-    fn begin(config: &Mcp, http: bool) -> Transport {
+    fn begin(config: &Mcp, read_only: bool, http: bool) -> Transport {
         let mut transport = format!(r#"{{"http":{http}"#);
+        if read_only {
+            transport.push_str(r#","read_only":true"#);
+        }
         let lists =
             [("allowed_tools", &config.allowed_tools), ("allowed_resources", &config.allowed_resources)];
         for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
@@ -127,7 +130,8 @@ mod tests {
 
     fn transport(yaml: &str) -> Transport {
         let config = Config::from_parts(Some((std::path::Path::new("test.yaml"), yaml)), &|_| None);
-        Transport::new(&config.expect("the test's settings").mcp)
+        let config = config.expect("the test's settings");
+        Transport::new(&config.mcp, config.listener.read_only)
     }
 
     #[test]
@@ -151,6 +155,8 @@ mod tests {
                 .replace('?', "\u{fffd}")
         );
         assert!(serde_json::from_str::<Value>(&transport).is_ok());
+        let read_only = self::transport("listener: {read_only: true}").of(&HeaderMap::new(), client);
+        assert!(read_only.starts_with(r#"{"http":true,"read_only":true,"rate"#), "{read_only}");
     }
 
     #[test]
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn without_http_there_is_only_the_negotiated_revision() {
         let config = Config::from_parts(None, &|_| None).expect("defaults");
-        let transport = Transport::without_http(&config.mcp);
+        let transport = Transport::without_http(&config.mcp, false);
         assert_eq!(transport.after(None), r#"{"http":false,"rate_limit_per_min":100}"#);
         assert_eq!(
             transport.after(Some("2025-11-25")),
