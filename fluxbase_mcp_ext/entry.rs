@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use fluxbase_credential::Credential;
 use fluxbase_protocol::{Incoming, LATEST, Reply, parse, refuse};
+use fluxbase_register::LIFETIME_SECONDS;
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
 
@@ -141,7 +142,8 @@ fn reply_to_credential(
     };
     let mut transport = transport;
     let headers = transport.headers();
-    let caller = Caller { identity, policy: Policy::new(transport), alone };
+    let state_seconds = transport.session_timeout.unwrap_or(LIFETIME_SECONDS);
+    let caller = Caller { identity, policy: Policy::new(transport), alone, state_seconds };
     dispatch::answer(incoming, headers.as_ref(), Rc::new(caller))
 }
 

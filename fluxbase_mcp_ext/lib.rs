@@ -13,6 +13,7 @@ mod guard;
 mod tools;
 mod resources;
 mod registered;
+mod ask;
 mod complete;
 mod catalog;
 mod cache;
