@@ -20,6 +20,7 @@ static MAX_MESSAGE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_485_760);
 static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
+static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static REQUEST_CLAIMS: [GucSetting<Option<CString>>; 4] = [
@@ -129,6 +130,16 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"mcp.confirm_above_rows",
+        c"Number of rows above which an update or delete asks the client's user first.",
+        c"Clients that cannot ask are not held up. 0 asks for every row, -1 never asks. Default: 100.",
+        &CONFIRM_ABOVE_ROWS,
+        -1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     if preloaded {
         GucRegistry::define_bool_guc(
             c"mcp.protect_request_claims",
@@ -227,6 +238,11 @@ pub fn max_rows() -> u64 {
 /// `mcp.max_plan_cost` in the planner's units; 0 is no bound.
 pub fn max_plan_cost() -> f64 {
     MAX_PLAN_COST.get()
+}
+
+/// `mcp.confirm_above_rows`; `None` when nobody is asked.
+pub fn confirm_above_rows() -> Option<u64> {
+    u64::try_from(CONFIRM_ABOVE_ROWS.get()).ok()
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {

@@ -122,7 +122,8 @@ mod tests {
         headers.append("mcp-name", "b\"\\".parse().unwrap());
         headers.append("mcp-name", HeaderValue::from_bytes(b"c\td\xe9\xc3\xa9").unwrap());
         headers.append("mcp-other", "x".parse().unwrap());
-        let transport = transport("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0, session_timeout: 250ms}");
+        let transport =
+            transport("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0, session_timeout: 250ms}");
         let transport = transport.of(&headers, client);
         assert_eq!(
             transport,
