@@ -14,14 +14,16 @@ use fluxbase_protocol::{
     Answers, Call, Headers, Incoming, Method, Reply, RpcError, ServerInfo, Wishes, code,
 };
 use fluxbase_query::nearest;
+use fluxbase_register::LIFETIME_SECONDS;
 use serde::Deserialize;
 
+use crate::ask::Ask;
 use crate::complete;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 use crate::gucs;
 use crate::identity::{self, Identity};
-use crate::registered::{self, Ask, Given, Prompt, Visible};
+use crate::registered::{self, Given, Prompt, Visible};
 use crate::resources::{self, Contents, RESOURCES, Read, Resource};
 use crate::standby::{self, Server};
 use crate::subscription;
@@ -51,6 +53,8 @@ pub struct Transport {
     pub watch: Option<String>,
     /// To which server the listener sent the call.
     pub server: Server,
+    /// For how many seconds what lives between two requests of the listener's clients is good.
+    pub session_timeout: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,6 +134,8 @@ pub struct Caller {
     pub alone: bool,
     /// What a stream of the caller has seen; `None` when nothing can be streamed.
     pub watch: Option<String>,
+    /// For how many seconds a state between two rounds is good.
+    pub state_seconds: u32,
 }
 
 thread_local! {
@@ -164,6 +170,7 @@ pub fn caller_of_session() -> Rc<Caller> {
         policy: Policy::new(Transport::default()),
         alone: false,
         watch: None,
+        state_seconds: LIFETIME_SECONDS,
     })
 }
 
@@ -244,6 +251,8 @@ pub struct Request<'a> {
     pub answers: &'a Answers,
     /// What the client wants to be told, and can do.
     pub wishes: &'a Wishes,
+    /// For how many seconds a state that is signed now is good.
+    pub state_seconds: u32,
 }
 
 impl<'a> Request<'a> {
@@ -260,6 +269,7 @@ impl<'a> Request<'a> {
             modern: call.era.modern(),
             answers,
             wishes: &call.wishes,
+            state_seconds: caller.state_seconds,
         }
     }
 }
@@ -341,7 +351,7 @@ fn ask(call: &Call, ask: &Ask) -> Reply {
         }
         Ask::Legacy => call.error(&RpcError::invalid_params(ONLY_MODERN)),
         Ask::BadState => call.error(&RpcError::invalid_params(
-            "Invalid params: params.requestState is not valid: it was changed, is older than ten minutes, or belongs to another key, call or arguments. Make the call again without it. Nothing was done.",
+            "Invalid params: params.requestState is not valid: it was changed, is too old, or belongs to another key, call or arguments. Make the call again without it. Nothing was done.",
         )),
     }
 }

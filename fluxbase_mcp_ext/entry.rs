@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use fluxbase_credential::Credential;
 use fluxbase_protocol::{Incoming, LATEST, Reply, batch, join, parse, refuse};
+use fluxbase_register::LIFETIME_SECONDS;
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
 
@@ -168,8 +169,9 @@ fn reply_to_credential(
         return refuse::rate_limited(None, seconds);
     }
     let watch = transport.watch.take();
-    let caller =
-        Rc::new(Caller { identity: Rc::clone(&identity), policy: Policy::new(transport), alone, watch });
+    let state_seconds = transport.session_timeout.unwrap_or(LIFETIME_SECONDS);
+    let policy = Policy::new(transport);
+    let caller = Rc::new(Caller { identity: Rc::clone(&identity), policy, alone, watch, state_seconds });
     let one = |message: Result<Incoming, Reply>| match message {
         Ok(incoming) => dispatch::answer(incoming, headers.as_ref(), Rc::clone(&caller)),
         Err(reply) => reply,

@@ -21,6 +21,7 @@ static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
+static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static REQUEST_CLAIMS: [GucSetting<Option<CString>>; 4] = [
@@ -135,6 +136,16 @@ pub fn define(preloaded: bool) {
         c"Whether only tools that read may be used.",
         c"On: tools that may write, registered ones too, are neither listed nor run. The listener can only narrow it. Default: off.",
         &READ_ONLY,
+            GucContext::Suset,
+            GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.confirm_above_rows",
+        c"Number of rows above which an update or delete asks the client's user first.",
+        c"Clients that cannot ask are not held up. 0 asks for every row, -1 never asks. Default: 100.",
+        &CONFIRM_ABOVE_ROWS,
+        -1,
+        i32::MAX,
         GucContext::Suset,
         GucFlags::default(),
     );
@@ -241,6 +252,11 @@ pub fn max_plan_cost() -> f64 {
 /// `mcp.read_only`.
 pub fn read_only() -> bool {
     READ_ONLY.get()
+}
+
+/// `mcp.confirm_above_rows`; `None` when nobody is asked.
+pub fn confirm_above_rows() -> Option<u64> {
+    u64::try_from(CONFIRM_ABOVE_ROWS.get()).ok()
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {

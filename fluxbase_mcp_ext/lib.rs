@@ -14,6 +14,7 @@ mod guard;
 mod tools;
 mod resources;
 mod registered;
+mod ask;
 mod complete;
 mod subscription;
 mod catalog;

@@ -184,7 +184,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
         .header_read_timeout(config.listener.header_timeout)
         .max_header_size(MAX_HEAD);
     let service = Arc::new(Service {
-        routes,
+        routes: routes.clone(),
         certificate,
         http,
         head: config.listener.header_timeout,

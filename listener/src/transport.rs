@@ -39,6 +39,9 @@ impl Transport {
             transport.push_str(&format!(r#","{name}":{}"#, Value::from(list.clone())));
         }
         transport.push_str(&format!(r#","rate_limit_per_min":{}"#, config.rate_limit_per_min));
+        // At least a second: a state that is old when it is made would ask for ever.
+        let seconds = u32::try_from(config.session_timeout.as_secs()).unwrap_or(u32::MAX).max(1);
+        transport.push_str(&format!(r#","session_timeout":{seconds}"#));
         Transport(transport)
     }
 
@@ -140,18 +143,19 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(
             transport("").of(&headers, client),
-            r#"{"http":true,"rate_limit_per_min":100,"address":"127.0.0.1"}"#
+            r#"{"http":true,"rate_limit_per_min":100,"session_timeout":3600,"address":"127.0.0.1"}"#
         );
         headers.append("mcp-method", "tools/call".parse().unwrap());
         headers.append("mcp-name", "a".parse().unwrap());
         headers.append("mcp-name", "b\"\\".parse().unwrap());
         headers.append("mcp-name", HeaderValue::from_bytes(b"c\td\xe9\xc3\xa9").unwrap());
         headers.append("mcp-other", "x".parse().unwrap());
-        let transport = transport("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0}");
+        let transport =
+            transport("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0, session_timeout: 250ms}");
         let transport = transport.of(&headers, client);
         assert_eq!(
             transport,
-            r#"{"http":true,"allowed_tools":["query_table"],"rate_limit_per_min":0,"headers":{"mcp-method":["tools/call"],"mcp-name":["a","b\"\\","c\td?é"]},"address":"127.0.0.1"}"#
+            r#"{"http":true,"allowed_tools":["query_table"],"rate_limit_per_min":0,"session_timeout":1,"headers":{"mcp-method":["tools/call"],"mcp-name":["a","b\"\\","c\td?é"]},"address":"127.0.0.1"}"#
                 .replace('?', "\u{fffd}")
         );
         assert!(serde_json::from_str::<Value>(&transport).is_ok());
