@@ -53,7 +53,11 @@ extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["install"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
-extension_sql_file!("../sql/42_doctor_access.sql", name = "doctor_access", requires = ["doctor_data", doctor::built_in_tools]);
+extension_sql_file!(
+    "../sql/42_doctor_access.sql",
+    name = "doctor_access",
+    requires = ["doctor_data", doctor::built_in_tools]
+);
 extension_sql_file!("../sql/99_grants.sql", name = "grants", finalize);
 
 /// Called by Postgres when it loads the library.

@@ -661,7 +661,9 @@ fn doctor_tries_a_key() {
         "{}",
         out(&hidden)
     );
-    admin.batch_execute("GRANT EXECUTE ON FUNCTION public.twice(integer) TO authenticated;").expect("the remedy");
+    admin
+        .batch_execute("GRANT EXECUTE ON FUNCTION public.twice(integer) TO authenticated;")
+        .expect("the remedy");
     assert_eq!(access(&url, &["--key-file", &file, "--tool", "twice"]).status.code(), Some(0));
     // The listener's own allow-list.
     cluster.write("narrow.yaml", "mcp:\n  enabled: true\n  allowed_tools: [list_tables]\n");
