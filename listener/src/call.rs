@@ -44,7 +44,7 @@ pub(crate) struct Call<'a> {
     pub(crate) notices: Option<Notices>,
 }
 
-/// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, then the body, if there is one.
+/// What `mcp._serve` answers: a line `STATUS [RETRY_AFTER] [drop]`, then the body, if there is one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// HTTP status.
@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Bytes>,
     /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u32>,
+    /// Whether the call left something on the connection that the next must not meet.
+    pub(crate) drop: bool,
 }
 
 /// Why there is no answer.
@@ -89,7 +91,12 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
     let (mut conflicts, mut prepared_again, mut lost) = (0, false, false);
     loop {
         let error = match once(&mut lease, call, deadline).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                if answer.drop {
+                    lease.discard();
+                }
+                return Ok(answer);
+            }
             Err(Fault::Final(failure)) => return Err(failure),
             Err(Fault::Sql(error)) => error,
         };
@@ -102,6 +109,7 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
             Kind::Conflict => conflicts == CONFLICTS,
             Kind::Stale => prepared_again,
             Kind::Ending => lost || !call.repeatable,
+            Kind::Spent => false,
             _ => true,
         };
         log(call, kind, is_final, &error);
@@ -129,6 +137,12 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
                     return Err(Failure::Lost);
                 }
                 lost = true;
+                lease = self::lease(pool, call).await?;
+            }
+            Kind::Spent => {
+                // Nothing was run. Each of these ends a connection, so there is an end.
+                lease.discard();
+                drop(lease);
                 lease = self::lease(pool, call).await?;
             }
             Kind::NotSetUp => return Err(Failure::NotSetUp),
@@ -262,24 +276,25 @@ const LARGE: usize = 1024;
 
 fn read(text: impl AsRef<[u8]> + Send + 'static) -> Option<Answer> {
     let bytes = text.as_ref();
-    let (status, retry_after, from) = head(bytes)?;
+    let (status, retry_after, drop, from) = head(bytes)?;
     let body = match bytes.len() - from {
         0 => None,
         1..LARGE => Some(Bytes::copy_from_slice(&bytes[from..])),
         _ => Some(Bytes::from_owner(text).slice(from..)),
     };
-    Some(Answer { status, body, retry_after })
+    Some(Answer { status, body, retry_after, drop })
 }
 
-/// Status, seconds to wait, and where the body begins.
-fn head(bytes: &[u8]) -> Option<(u16, Option<u32>, usize)> {
+/// Status, seconds to wait, whether the connection is to be closed, and where the body begins.
+fn head(bytes: &[u8]) -> Option<(u16, Option<u32>, bool, usize)> {
     let end = bytes.iter().take(32).position(|&byte| byte == b'\n')?;
     let line = std::str::from_utf8(&bytes[..end]).ok()?;
+    let (line, drop) = line.strip_suffix(" drop").map_or((line, false), |line| (line, true));
     let (status, seconds) = match line.split_once(' ') {
         Some((status, seconds)) => (status, Some(seconds.parse().ok()?)),
         None => (line, None),
     };
-    Some((status.parse().ok()?, seconds, end + 1))
+    Some((status.parse().ok()?, seconds, drop, end + 1))
 }
 
 /// What an SQL error means for the call.
@@ -288,6 +303,7 @@ enum Kind {
     Cancelled,
     Conflict,
     Stale,
+    Spent,
     Ending,
     NotSetUp,
     Other,
@@ -301,6 +317,8 @@ impl Kind {
             "40001" | "40P01" => Kind::Conflict,
             "26000" => Kind::Stale,
             "0A000" if routine == Some("RevalidateCachedQuery") => Kind::Stale,
+            // mcp._serve itself: an earlier call left something on the connection. An error within a tool never gets here.
+            "08003" => Kind::Spent,
             // The server shuts down, crashed elsewhere, is starting, has dropped the database, or the idle limit struck.
             "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => Kind::Ending,
             code if code.starts_with("08") => Kind::Ending,
@@ -323,7 +341,7 @@ fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Erro
         Kind::Other => tracing::error!(request, reason, "mcp._serve failed"),
         Kind::Stale if is_final => tracing::error!(request, reason, "mcp._serve failed"),
         Kind::Conflict if is_final => tracing::warn!(request, reason, "gave up after conflicts"),
-        Kind::Conflict | Kind::Stale => tracing::debug!(request, reason, "trying again"),
+        Kind::Conflict | Kind::Stale | Kind::Spent => tracing::debug!(request, reason, "trying again"),
         Kind::Cancelled | Kind::Ending => tracing::warn!(request, reason, "the statement did not finish"),
     }
 }
@@ -416,6 +434,7 @@ mod tests {
             ("0A000", Some("RevalidateCachedQuery"), Kind::Stale),
             ("0A000", None, Kind::Other),
             ("57P01", None, Kind::Ending),
+            ("08003", None, Kind::Spent),
             ("08006", None, Kind::Ending),
             ("42883", None, Kind::NotSetUp),
             ("3F000", None, Kind::NotSetUp),
@@ -429,17 +448,19 @@ mod tests {
     #[test]
     fn answers_are_read_as_agreed() {
         let large = format!("200\n{}", "x".repeat(LARGE));
-        for (text, status, seconds, body) in [
-            ("200\n{}", 200, None, Some("{}")),
-            ("202\n", 202, None, None),
-            ("429 17\n{\n}", 429, Some(17), Some("{\n}")),
-            (large.as_str(), 200, None, Some(&large[4..])),
+        for (text, status, seconds, drop, body) in [
+            ("200\n{}", 200, None, false, Some("{}")),
+            ("202\n", 202, None, false, None),
+            ("429 17\n{\n}", 429, Some(17), false, Some("{\n}")),
+            ("200 drop\n drop", 200, None, true, Some(" drop")),
+            ("429 17 drop\n", 429, Some(17), true, None),
+            (large.as_str(), 200, None, false, Some(&large[4..])),
         ] {
             let answer = read(text.to_owned()).expect(text);
-            assert_eq!((answer.status, answer.retry_after), (status, seconds), "{text}");
+            assert_eq!((answer.status, answer.retry_after, answer.drop), (status, seconds, drop), "{text}");
             assert_eq!(answer.body.as_deref(), body.map(str::as_bytes), "{text}");
         }
-        for text in ["", "200", "\n{}", "ok\n", "200 \n", "200 x\n", "99999\n", "200 1 2\n", "{}\n"] {
+        for text in ["", "200", "\n{}", "ok\n", "200 \n", "200 x\n", "99999\n", "200 1 2\n", "{}\n", "200drop\n", "drop\n", " drop\n", "200 drop 1\n"] {
             assert_eq!(read(text.to_owned()), None, "{text:?}");
         }
     }

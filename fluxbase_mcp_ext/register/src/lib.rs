@@ -10,6 +10,7 @@
 //! It does not know functions, roles or transactions: see `registered` in the extension.
 
 mod answer;
+mod complete;
 mod derive;
 mod prompt;
 mod schema;
@@ -18,6 +19,7 @@ mod steps;
 mod template;
 
 pub use answer::{Asked, PromptAnswer, Question, ToolAnswer, prompt_answer, resource_answer, tool_answer};
+pub use complete::{Source, Sources, sources};
 pub use derive::{Argument, schema_of_arguments};
 pub use prompt::PromptArguments;
 pub use schema::Schema;

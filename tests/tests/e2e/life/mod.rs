@@ -3,6 +3,7 @@
 mod clients;
 mod collisions;
 mod ended_keys;
+mod leftovers;
 mod restarts;
 mod slow;
 mod stop;
