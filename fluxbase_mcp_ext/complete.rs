@@ -101,9 +101,14 @@ fn of_source(caller: &Caller, sources: &Sources, asked: &Asked<'_>) -> Result<Ve
     if !caller.identity.scopes.has_any(&[Scope::ReadSchema, Scope::ReadTables]) {
         return Ok(Vec::new());
     }
-    guard::run(&dispatch::actor(caller), Access::Read, || looked_up(&caller.identity, source, sources, asked), |_| false)
-        .map(typed)
-        .map_err(Refusal::Failed)
+    guard::run(
+        &dispatch::actor(caller),
+        Access::Read,
+        || looked_up(&caller.identity, source, sources, asked),
+        |_| false,
+    )
+    .map(typed)
+    .map_err(Refusal::Failed)
 }
 
 /// What the caller may see of the source, unless an argument that it needs is not known yet.
@@ -113,7 +118,8 @@ fn looked_up(
     sources: &Sources,
     asked: &Asked<'_>,
 ) -> Result<Vec<String>, Error> {
-    let given = |argument: &str| asked.context.get(argument).map(String::as_str).filter(|value| !value.is_empty());
+    let given =
+        |argument: &str| asked.context.get(argument).map(String::as_str).filter(|value| !value.is_empty());
     Ok(match source {
         Source::Values(values) => values.clone(),
         Source::Schemas => schemas(identity, asked.value)?.into_iter().collect(),

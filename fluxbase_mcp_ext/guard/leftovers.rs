@@ -27,6 +27,9 @@ unsafe extern "C-unwind" {
 
 thread_local! {
     static SPENT: Cell<bool> = const { Cell::new(false) };
+    /// Libraries that were loaded when we last looked for dblink, and what we saw.
+    static LOADED: Cell<Option<u64>> = const { Cell::new(None) };
+    static HAS_DBLINK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether something was left on this backend that no other caller may meet.
@@ -67,8 +70,36 @@ fn seed_anew() {
 }
 
 /// Whether the library of dblink is loaded. Its connections have no owner and no end but the backend's, and the unnamed one
-/// shows in no list, so a loaded library is taken for an open connection.
+/// shows in no list, so a loaded library is taken for an open connection. To look costs half a microsecond, so that is done only after
+/// something was loaded.
 fn has_dblink() -> bool {
-    // SAFETY: looks a symbol up among the loaded libraries, where Postgres puts those of extensions, too (RTLD_GLOBAL).
-    unsafe { !libc::dlsym(libc::RTLD_DEFAULT, c"dblink_connect".as_ptr()).is_null() }
+    let loaded = libraries_loaded();
+    if loaded.is_none() || loaded != LOADED.replace(loaded) {
+        // SAFETY: looks a symbol up among the loaded libraries, where Postgres puts those of extensions, too (RTLD_GLOBAL).
+        HAS_DBLINK.set(unsafe { !libc::dlsym(libc::RTLD_DEFAULT, c"dblink_connect".as_ptr()).is_null() });
+    }
+    HAS_DBLINK.get()
+}
+
+/// How often this process has loaded a library; `None` where the system does not count.
+#[cfg(target_os = "linux")]
+fn libraries_loaded() -> Option<u64> {
+    unsafe extern "C" fn first(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        adds: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: both are valid during the call; the second is the number below. 1 ends the walk.
+        unsafe { adds.cast::<u64>().write((*info).dlpi_adds) };
+        1
+    }
+    let mut adds = 0u64;
+    // SAFETY: the callback writes to `adds` alone.
+    unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut adds).cast()) };
+    Some(adds)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn libraries_loaded() -> Option<u64> {
+    None
 }

@@ -153,7 +153,8 @@ unsafe extern "C-unwind" fn utility(
 /// Whether a statement of this kind makes temporary relations, or runs others that do.
 fn may_make_a_temporary_relation(kind: pg_sys::NodeTag) -> bool {
     use pg_sys::NodeTag::{
-        T_AlterTableStmt, T_CallStmt, T_CreateSeqStmt, T_CreateStmt, T_CreateTableAsStmt, T_DoStmt, T_ViewStmt,
+        T_AlterTableStmt, T_CallStmt, T_CreateSeqStmt, T_CreateStmt, T_CreateTableAsStmt, T_DoStmt,
+        T_ViewStmt,
     };
     matches!(
         kind,

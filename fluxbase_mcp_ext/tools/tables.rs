@@ -302,9 +302,8 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
     // The row with the number is not for the caller.
     let bounds = Bounds { max_rows: gucs::max_rows(), max_chars, free_rows: u64::from(plan.counted) };
     let temporary = registered::triggers_may_make_temporary_tables(described.table.oid);
-    let mut rows = guard::with_temporary_tables(temporary, || {
-        statement::run(&plan.statement, Access::Write, bounds)
-    })?;
+    let mut rows =
+        guard::with_temporary_tables(temporary, || statement::run(&plan.statement, Access::Write, bounds))?;
     let mut touched = rows.total;
     if plan.counted {
         // The first row is the number.

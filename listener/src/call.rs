@@ -2,8 +2,8 @@
 //! becomes of it when it does not end well.
 //!
 //! `query` returns after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
-//! it was rolled back (serialization failure, deadlock, a plan that went stale) or when it changes nothing and its
-//! connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
+//! it was rolled back (serialization failure, deadlock, a plan that went stale), when the backend refused it unread because of
+//! what an earlier one left there, or when it changes nothing and its connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -460,7 +460,21 @@ mod tests {
             assert_eq!((answer.status, answer.retry_after, answer.drop), (status, seconds, drop), "{text}");
             assert_eq!(answer.body.as_deref(), body.map(str::as_bytes), "{text}");
         }
-        for text in ["", "200", "\n{}", "ok\n", "200 \n", "200 x\n", "99999\n", "200 1 2\n", "{}\n", "200drop\n", "drop\n", " drop\n", "200 drop 1\n"] {
+        for text in [
+            "",
+            "200",
+            "\n{}",
+            "ok\n",
+            "200 \n",
+            "200 x\n",
+            "99999\n",
+            "200 1 2\n",
+            "{}\n",
+            "200drop\n",
+            "drop\n",
+            " drop\n",
+            "200 drop 1\n",
+        ] {
             assert_eq!(read(text.to_owned()), None, "{text:?}");
         }
     }

@@ -40,32 +40,40 @@ impl Source {
     /// A sentence that says what to write instead.
     pub fn read(value: &Value) -> Result<Source, String> {
         let one = || format!("must be one of {KNOWN}.");
-        let Some((name, value)) = value.as_object().filter(|object| object.len() == 1).and_then(|o| o.iter().next())
+        let Some((name, value)) =
+            value.as_object().filter(|object| object.len() == 1).and_then(|o| o.iter().next())
         else {
             return Err(one());
         };
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         match name.as_str() {
             "values" => {
-                let texts = value.as_array().map(|list| list.iter().map(|item| item.as_str().map(str::to_owned)));
+                let texts =
+                    value.as_array().map(|list| list.iter().map(|item| item.as_str().map(str::to_owned)));
                 let texts: Option<Option<Vec<String>>> = texts.map(Iterator::collect);
-                texts.flatten().map(Source::Values).ok_or_else(|| "values must be a list of strings.".to_owned())
+                texts
+                    .flatten()
+                    .map(Source::Values)
+                    .ok_or_else(|| "values must be a list of strings.".to_owned())
             }
             "schemas" if *value == Value::Bool(true) => Ok(Source::Schemas),
             "schemas" => Err("schemas must be true.".to_owned()),
             "tables" if value.is_null() => Ok(Source::Tables(None)),
-            "tables" => text(value)
-                .map(|schema| Source::Tables(Some(schema)))
-                .ok_or_else(|| "tables must be null or the name of the argument that holds the schema.".to_owned()),
-            "columns_of" => text(value)
-                .map(Source::ColumnsOf)
-                .ok_or_else(|| "columns_of must be the name of the argument that holds the table.".to_owned()),
-            "enum" => match value.as_str().and_then(|text| text.split_once('.')) {
-                Some((schema, name)) if !schema.is_empty() && !name.is_empty() && !name.contains('.') => {
-                    Ok(Source::Enum(schema.to_owned(), name.to_owned()))
+            "tables" => text(value).map(|schema| Source::Tables(Some(schema))).ok_or_else(|| {
+                "tables must be null or the name of the argument that holds the schema.".to_owned()
+            }),
+            "columns_of" => text(value).map(Source::ColumnsOf).ok_or_else(|| {
+                "columns_of must be the name of the argument that holds the table.".to_owned()
+            }),
+            "enum" => {
+                match value.as_str().and_then(|text| text.split_once('.')) {
+                    Some((schema, name)) if !schema.is_empty() && !name.is_empty() && !name.contains('.') => {
+                        Ok(Source::Enum(schema.to_owned(), name.to_owned()))
+                    }
+                    _ => Err("enum must be the name of a type with its schema, such as \"shop.status\"."
+                        .to_owned()),
                 }
-                _ => Err("enum must be the name of a type with its schema, such as \"shop.status\".".to_owned()),
-            },
+            }
             "enum_of" => {
                 let wrong = || r#"enum_of must be {"table": "argument", "column": "argument"}."#.to_owned();
                 let members = value.as_object().filter(|members| members.len() == 2).ok_or_else(wrong)?;
@@ -96,7 +104,9 @@ impl Source {
             Some(needed) => {
                 let others: Vec<&str> = all.iter().copied().filter(|name| *name != own).collect();
                 let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-                Err(format!("complete of {own:?} names {needed:?}, which must be another argument; others are: {others}."))
+                Err(format!(
+                    "complete of {own:?} names {needed:?}, which must be another argument; others are: {others}."
+                ))
             }
         }
     }

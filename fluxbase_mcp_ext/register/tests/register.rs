@@ -108,7 +108,10 @@ fn sources_of_completions_are_read() {
         (json!({"tables": "s"}), Source::Tables(Some(text("s")))),
         (json!({"columns_of": "t"}), Source::ColumnsOf(text("t"))),
         (json!({"enum": "shop.Status x"}), Source::Enum(text("shop"), text("Status x"))),
-        (json!({"enum_of": {"table": "t", "column": "c"}}), Source::EnumOf { table: text("t"), column: text("c") }),
+        (
+            json!({"enum_of": {"table": "t", "column": "c"}}),
+            Source::EnumOf { table: text("t"), column: text("c") },
+        ),
     ] {
         assert_eq!(Source::read(&json).unwrap(), source, "{json}");
     }
@@ -150,7 +153,9 @@ fn sources_of_completions_are_read() {
         let told = PromptArguments::read(json).unwrap_err();
         assert!(told.contains(why), "{json}: {told}");
     }
-    let read = PromptArguments::read(r#"[{"name":"t","complete":{"tables":null}},{"name":"c","complete":{"columns_of":"t"}}]"#);
+    let read = PromptArguments::read(
+        r#"[{"name":"t","complete":{"tables":null}},{"name":"c","complete":{"columns_of":"t"}}]"#,
+    );
     assert_eq!(read.unwrap().sources().len(), 2);
 }
 

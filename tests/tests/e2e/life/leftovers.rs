@@ -61,7 +61,7 @@ fn kinds(remote: &str, random: &str) -> Vec<Kind> {
     let stays = |leave: &str, look: &str| kind(leave, look, true, false);
     let ends = |leave: &str, look: &str| kind(leave, look, false, false);
     let spends = |leave: &str, look: &str| kind(leave, look, true, true);
-    let locks = "count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    let locks = "count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'";
     let cursors = "string_agg(name, ',') FROM pg_cursors WHERE name ~ 'left'";
     let temporary = "count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()";
     vec![
@@ -79,7 +79,11 @@ fn kinds(remote: &str, random: &str) -> Vec<Kind> {
         setting("SET DateStyle = German", "DateStyle", true),
         setting("SET TimeZone = 'Asia/Tokyo'", "TimeZone", true),
         setting("SET session_replication_role = replica", "session_replication_role", true),
-        setting("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "default_transaction_read_only", true),
+        setting(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+            "default_transaction_read_only",
+            true,
+        ),
         setting("SET TRANSACTION READ ONLY", "transaction_read_only", false),
         setting("SET request.jwt.claims = '{\"sub\":\"forged\"}'", "request.jwt.claims", true),
         setting("SELECT set_config('mcp.claims', '{\"sub\":\"forged\"}', false)", "mcp.claims", false),
@@ -96,13 +100,19 @@ fn kinds(remote: &str, random: &str) -> Vec<Kind> {
         stays("SELECT pg_try_advisory_lock(47, 11)", locks),
         ends("SELECT pg_advisory_xact_lock(4711)", locks),
         ends("SELECT pg_advisory_xact_lock_shared(4711)", locks),
-        ends("LOCK TABLE public.held", "count(*) FROM pg_locks WHERE relation = 'public.held'::regclass"),
+        ends(
+            "LOCK TABLE public.held",
+            "count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'public.held'::regclass",
+        ),
         // Cursors.
         stays("DECLARE left_held CURSOR WITH HOLD FOR SELECT 1", cursors),
         ends("DECLARE left_plain CURSOR FOR SELECT 1", cursors),
         ends("DO $x$ DECLARE c refcursor := 'left_ref'; BEGIN OPEN c FOR SELECT 1; END $x$", cursors),
         // Prepared statements.
-        stays("PREPARE left_prepared AS SELECT 1", "string_agg(name, ',') FROM pg_prepared_statements WHERE from_sql"),
+        stays(
+            "PREPARE left_prepared AS SELECT 1",
+            "string_agg(name, ',') FROM pg_prepared_statements WHERE from_sql",
+        ),
         ends("DEALLOCATE ALL", "'the statement of the listener is still there'"),
         ends("DISCARD PLANS", "'still there'"),
         ends("DISCARD ALL", "'still there'"),
@@ -151,35 +161,54 @@ fn told(answer: &Answer) -> String {
     answer.text().lines().next().unwrap_or_default().to_owned()
 }
 
+/// A cluster with the tools, and a listener that has one connection.
+struct Stage {
+    cluster: Cluster,
+    database: Database,
+    listener: Listener,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let cluster = Cluster::start("");
+        let database = Database::create(&cluster, "app");
+        database.admin().batch_execute(TOOLS).expect("the tools are registered");
+        let one = [("FLUXBASE_LISTENER_POOL_SIZE", "1"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")];
+        let listener = Listener::start(&cluster, &database.listener_url, &one);
+        Stage { cluster, database, listener }
+    }
+
+    fn client(&self, name: &str, user: &str) -> Client {
+        let scopes = "read:tables,write:tables,execute:rpc";
+        self.listener.client(&self.database.client_key(&["--name", name, "--user", user, "--scopes", scopes]))
+    }
+}
+
+fn attempt(client: &mut Client, tool: &str, statement: &str, fails: bool) -> String {
+    told(&client.call(tool, json!({ "statement": statement, "fails": fails })))
+}
+
+fn backend(client: &mut Client) -> String {
+    attempt(client, "attempt", "SELECT pg_backend_pid()", false)
+}
+
+/// Proves, for every kind that anybody thought of, that neither a writing nor a reading call, one that succeeds or one that fails,
+/// leaves anything that a call of another key finds; and that the same backend answers it, unless a new one had to.
 #[test]
 fn nothing_of_a_call_is_left_for_the_next() {
-    let cluster = Cluster::start("");
-    let database = Database::create(&cluster, "app");
-    let mut admin = database.admin();
-    admin.batch_execute(TOOLS).expect("the tools are registered");
-    let random: String = {
-        admin.execute("SELECT setseed(0.42)", &[]).expect("seeded");
-        admin.query_one("SELECT random()::text", &[]).expect("random").get(0)
-    };
-    let remote = remote(&database);
-    let listener = Listener::start(
-        &cluster,
-        &database.listener_url,
-        &[("FLUXBASE_LISTENER_POOL_SIZE", "1"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")],
-    );
-    let key = |name, user| {
-        let scopes = "read:tables,write:tables,execute:rpc";
-        listener.client(&database.client_key(&["--name", name, "--user", user, "--scopes", scopes]))
-    };
-    let (mut one, mut other) = (key("one", TENANT_A), key("other", TENANT_B));
+    let stage = Stage::new();
+    let mut admin = stage.database.admin();
+    admin.execute("SELECT setseed(0.42)", &[]).expect("seeded");
+    let random: String = admin.query_one("SELECT random()::text", &[]).expect("random").get(0);
+    let (mut one, mut other) = (stage.client("one", TENANT_A), stage.client("other", TENANT_B));
     let mut wrong = Vec::new();
-    for Kind { leave, look, stays, spends } in kinds(&remote, &random) {
+    for Kind { leave, look, stays, spends } in kinds(&remote(&stage.database), &random) {
         // On a plain session the look sees it.
-        let mut plain = database.admin();
+        let mut plain = stage.database.admin();
         plain.batch_execute("SET ROLE authenticated").expect("a superuser becomes anybody");
         let mut see = |statement: &str| match plain.query_one("SELECT public.attempt($1)", &[&statement]) {
             Ok(row) => row.get::<_, String>(0),
-            Err(error) => error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned()),
+            Err(error) => error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_owned()),
         };
         let before = see(&look);
         let came = see(&leave);
@@ -188,39 +217,144 @@ fn nothing_of_a_call_is_left_for_the_next() {
         }
         // Its locks would stand in the way.
         drop(plain);
-        for (tool, fails) in [("attempt", false), ("attempt", true), ("attempt_reading", false), ("attempt_reading", true)] {
-            let ask = |client: &mut Client, statement: &str, fails| {
-                told(&client.call(tool, json!({ "statement": statement, "fails": fails })))
-            };
-            let pid = |client: &mut Client| {
-                told(&client.call("attempt", json!({ "statement": "SELECT pg_backend_pid()" })))
-            };
-            let before = ask(&mut other, &look, false);
-            let first = pid(&mut other);
-            let came = ask(&mut one, &leave, fails);
-            let state: Vec<String> = eventually(Duration::from_secs(5), "the backend rests", || {
-                let sql = "SELECT state FROM pg_stat_activity WHERE application_name = $1";
-                let rows = admin.query(sql, &[&listener.application()]).expect("read");
-                let states: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-                (!states.contains(&"active".to_owned())).then_some(states)
+        let clean =
+            ["attempt", "attempt_reading"].map(|tool| (tool, attempt(&mut other, tool, &look, false)));
+        for (tool, fails) in
+            [("attempt", false), ("attempt", true), ("attempt_reading", false), ("attempt_reading", true)]
+        {
+            let at = format!("{leave} by {tool}, fails: {fails}");
+            let first = backend(&mut other);
+            let came = attempt(&mut one, tool, &leave, fails);
+            eventually(Duration::from_secs(5), &format!("the backend rests after {at}"), || {
+                let sql = "SELECT count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity WHERE application_name = $1";
+                let busy: i64 = admin.query_one(sql, &[&stage.listener.application()]).expect("read").get(0);
+                (busy == 0).then_some(())
             });
-            if state.iter().any(|state| state != "idle") {
-                wrong.push(format!("{leave} by {tool}: the backend is {state:?}"));
+            let second = backend(&mut other);
+            for (tool, clean) in &clean {
+                let after = attempt(&mut other, tool, &look, false);
+                if after != *clean {
+                    wrong.push(format!(
+                        "{at}: told {came:?}; then {tool} {look}: {after:?} instead of {clean:?}"
+                    ));
+                }
             }
-            let second = pid(&mut other);
-            let after = ask(&mut other, &look, false);
-            if after != before {
-                wrong.push(format!("{leave} by {tool}, fails {fails}: told {came:?}; {look}: {before:?} became {after:?}"));
+            if !spends && first != second {
+                wrong.push(format!("{at}: told {came:?}, and another backend took over"));
             }
-            if !spends && first != second && !look.contains("dblink") {
-                wrong.push(format!("{leave} by {tool}, fails {fails}: another backend took over"));
-            }
-            if spends && tool == "attempt" && !fails && first == second {
-                wrong.push(format!("{leave} by {tool}: told {came:?}, and the connection stayed"));
+            if spends && !fails && came == "done" && first == second {
+                wrong.push(format!("{at}: the connection stayed"));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Proves that a call that is cancelled, by its client or by an administrator, leaves nothing that outlives its rollback, and that the
+/// next caller hears nothing of it, writing or reading.
+#[test]
+fn a_cancelled_call_leaves_nothing() {
+    let stage = Stage::new();
+    let mut admin = stage.database.admin();
+    let remote = remote(&stage.database);
+    let mut other = stage.client("other", TENANT_B);
+    let leave = format!(
+        "DO $x$ BEGIN PERFORM dblink_connect('{remote}'), pg_advisory_lock(4711), setseed(0.42); PERFORM pg_sleep(30); END $x$"
+    );
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'PgSleep'";
+    let sleeping =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'PgSleep'";
+    let application = stage.listener.application().to_owned();
+    for (number, hangs_up) in [true, false, true, false].into_iter().enumerate() {
+        let mut one = stage.client(&format!("one {number}"), TENANT_A);
+        let first = backend(&mut other);
+        one.send("tools/call", json!({ "name": "attempt", "arguments": { "statement": leave } }));
+        eventually(Duration::from_secs(10), "it sleeps", || {
+            let count: i64 = admin.query_one(sleeping, &[&application]).expect("counted").get(0);
+            (count == 1).then_some(())
+        });
+        if hangs_up {
+            drop(one);
+        } else {
+            admin.query(cancel, &[&application]).expect("cancelled");
+            assert_eq!(one.http().receive().status, 504);
+        }
+        let written = other.call(
+            "insert_record",
+            json!({ "table": "notes", "data": { "title": format!("after {number}") } }),
+        );
+        assert!(written.is_ok(), "{}", written.response.text());
+        assert_eq!(
+            attempt(&mut other, "attempt", "SELECT x FROM dblink('SELECT 1') AS t(x int)", false),
+            "connection not available"
+        );
+        assert_ne!(backend(&mut other), first, "dblink was left on that one");
+    }
+    let locks: i64 = admin
+        .query_one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", &[])
+        .expect("counted")
+        .get(0);
+    assert_eq!(locks, 0);
+}
+
+/// Proves that a tool that may make temporary tables has them, and that nobody else sees them.
+#[test]
+fn temporary_tables_end_with_their_call() {
+    let stage = Stage::new();
+    let sql = "
+        SELECT mcp.register_tool('lifted', 'public.attempt(text, boolean)', 'Try a statement.', temp_tables => true);
+        CREATE TABLE public.staged (id int, seen int);
+        CREATE FUNCTION public.stage() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            CREATE TEMP TABLE stage AS SELECT NEW.id AS id;
+            NEW.seen := (SELECT count(*) FROM stage);
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER stage BEFORE INSERT ON public.staged FOR EACH ROW EXECUTE FUNCTION public.stage();
+        GRANT SELECT, INSERT ON public.staged TO authenticated;
+        SELECT mcp.allow_temp_tables('public.staged');";
+    stage.database.admin().batch_execute(sql).expect("registered");
+    let (mut one, mut other) = (stage.client("one", TENANT_A), stage.client("other", TENANT_B));
+    let make = "DO $x$ BEGIN CREATE TEMP TABLE mine AS SELECT 1 AS x; LOCK TABLE mine; UPDATE mine SET x = 2; END $x$";
+    for round in 0..3 {
+        let first = backend(&mut other);
+        assert_eq!(attempt(&mut one, "lifted", make, false), "done");
+        let second = backend(&mut other);
+        assert_ne!(first, second, "a new connection");
+        let row = other.call("insert_record", json!({ "table": "staged", "data": { "id": round } })).value();
+        assert_eq!(row, json!({ "id": round, "seen": 1 }));
+        let third = backend(&mut one);
+        assert_ne!(second, third, "a new connection");
+        assert_eq!(
+            attempt(&mut one, "lifted", "SELECT count(*) FROM pg_class WHERE relpersistence = 't'", false),
+            "0"
+        );
+        // What failed was rolled back, and there is nothing to give up a connection for.
+        assert_eq!(attempt(&mut one, "lifted", make, true), "made to fail");
+        assert_eq!(backend(&mut other), third);
+    }
+    assert!(!stage.listener.log().contains("ERROR"), "{}", stage.listener.log());
+    assert!(!stage.cluster.log().contains("an earlier call left something"), "the listener was told in time");
+}
+
+/// Proves that a NOTIFY of a call that reads, or fails, is never sent.
+#[test]
+fn only_a_write_that_stays_notifies() {
+    use postgres::fallible_iterator::FallibleIterator;
+    let stage = Stage::new();
+    let mut hears = stage.database.admin();
+    hears.batch_execute("LISTEN calls").expect("listens");
+    let mut one = stage.client("one", TENANT_A);
+    for (tool, fails) in [("attempt_reading", false), ("attempt", true), ("attempt", false)] {
+        attempt(&mut one, tool, &format!("NOTIFY calls, '{tool} {fails}'"), fails);
+    }
+    let heard = hears
+        .notifications()
+        .timeout_iter(Duration::from_secs(5))
+        .next()
+        .expect("listens")
+        .expect("one was sent");
+    assert_eq!(heard.payload(), "attempt false");
 }
 
 /// A connection string for dblink, of a login role with a password.
