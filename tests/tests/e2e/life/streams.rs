@@ -104,7 +104,10 @@ fn a_client_that_stops_reading_frees_what_it_holds() {
         END $$;
         REVOKE EXECUTE ON FUNCTION public.tell_without_end() FROM PUBLIC;
         GRANT EXECUTE ON FUNCTION public.tell_without_end() TO authenticated;
-        SELECT mcp.register_tool('tell_without_end', 'public.tell_without_end()', 'Tell.', scopes => '{execute:jobs}');";
+        SELECT mcp.register_tool('tell_without_end', 'public.tell_without_end()', 'Tell.', scopes => '{execute:jobs}');
+        -- The server's log, which other tests read from end to end, shall not have what is told.
+        SELECT mcp.setup_listener('quiet_listener', 'quiet');
+        ALTER ROLE quiet_listener SET log_min_messages = warning;";
     let database = &stage().database;
     database.admin().batch_execute(TOOL).expect("the tool is registered");
     let key = database.client_key(&["--name", "deaf", "--user", TENANT_A, "--scopes", "execute:jobs"]);
@@ -121,6 +124,8 @@ fn a_client_that_stops_reading_frees_what_it_holds() {
         http
     };
     let one = [("FLUXBASE_LISTENER_POOL_SIZE", "1"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")];
+    let url = stage().cluster.url("quiet_listener", "quiet", "app");
+    let start = |environment: &[(&str, &str)]| Listener::start(&stage().cluster, &url, environment);
 
     let listener = start(&[one[0], one[1], ("FLUXBASE_LISTENER_DEADLINE", "2s")]);
     let mut stuck = deaf(&listener);
