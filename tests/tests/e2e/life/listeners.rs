@@ -15,7 +15,7 @@ SELECT CASE WHEN context #>> '{inputResponses,name,action}' = 'accept'
 $$;
 REVOKE EXECUTE ON FUNCTION public.asks FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION public.asks TO authenticated;
-SELECT mcp.register_tool('asks', 'public.asks(jsonb,jsonb)', 'Asks.', scopes => '{read:tables}');
+SELECT mcp.register_tool('asks', 'public.asks(jsonb,jsonb)', 'Asks.', scopes => '{execute:jobs}');
 "#;
 
 /// Sends one round of the tool `asks` and gives the body of the answer.
@@ -42,19 +42,23 @@ fn a_state_of_one_listener_is_good_at_another() {
     let stage = stage();
     stage.database.admin().batch_execute(ASKS).expect("registered");
     let other = start(&[]);
-    let first = round(&stage.listener, &stage.a, json!({}));
+    // The tool is seen by no key of another test.
+    let key =
+        |name, user| stage.database.client_key(&["--name", name, "--user", user, "--scopes", "execute:jobs"]);
+    let (a, b) = (key("asked", TENANT_A), key("not asked", fluxbase_tests::TENANT_B));
+    let first = round(&stage.listener, &a, json!({}));
     assert_eq!(first["result"]["resultType"], "input_required", "{first}");
     let state = first["result"]["requestState"].as_str().expect("a state");
     let answer = |state: &str| json!({ "requestState": state, "inputResponses": { "name": { "action": "accept", "content": { "name": "Ada" } } } });
     for listener in [&other, &stage.listener] {
-        let second = round(listener, &stage.a, answer(state));
+        let second = round(listener, &a, answer(state));
         let text = second["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{second}"));
         let value: Value = serde_json::from_str(text).expect("JSON");
         assert_eq!(value, json!({ "name": "Ada", "state": { "round": 1 } }));
     }
     let last = if state.ends_with('A') { "B" } else { "A" };
     let changed = format!("{}{last}", &state[..state.len() - 1]);
-    for (key, state) in [(&stage.a, changed.as_str()), (&stage.b, state)] {
+    for (key, state) in [(&a, changed.as_str()), (&b, state)] {
         let refused = round(&other, key, answer(state));
         assert_eq!(refused["error"]["code"], -32602, "{refused}");
     }

@@ -132,7 +132,7 @@ fn a_client_that_stops_reading_frees_what_it_holds() {
     assert_eq!(running(&listener), 1, "it holds the only connection");
     let begun = Instant::now();
     assert_eq!(
-        listener.client(&stage().a).rows(json!({ "table": "notes" })).len(),
+        listener.client(&stage().b).rows(json!({ "table": "notes" })).len(),
         1,
         "the next one gets it"
     );
@@ -152,7 +152,7 @@ fn a_client_that_stops_reading_frees_what_it_holds() {
     let stuck = deaf(&listener);
     let begun = Instant::now();
     assert_eq!(
-        listener.client(&stage().a).rows(json!({ "table": "notes" })).len(),
+        listener.client(&stage().b).rows(json!({ "table": "notes" })).len(),
         1,
         "the next one gets in"
     );

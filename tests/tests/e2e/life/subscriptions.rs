@@ -123,7 +123,11 @@ fn streams_are_bounded_and_end_well() {
     let refused = open(&listener, key, "s3", json!({})).receive();
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("60")));
     assert!(refused.message().contains("max_streams"), "{}", refused.message());
-    assert_eq!(listener.client(key).rows(json!({ "table": "notes" })).len(), 1, "the one connection is free");
+    assert_eq!(
+        listener.client(&stage().b).rows(json!({ "table": "notes" })).len(),
+        1,
+        "the one connection is free"
+    );
     // A place is free again as soon as a client has hung up.
     streams.pop().expect("three").hang_up();
     eventually(SOON, "its place is free", || {
