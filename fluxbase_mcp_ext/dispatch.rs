@@ -195,6 +195,8 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
 pub struct Request<'a> {
     /// Who asks.
     pub identity: &'a Identity,
+    /// Whether the call is a transaction of its own, for a caller over HTTP, in which nothing may wait.
+    pub alone: bool,
     /// The arguments as JSON text; `None` when absent.
     pub arguments: Option<&'a str>,
     /// Whether the client reads structured content.
@@ -216,6 +218,7 @@ impl<'a> Request<'a> {
     ) -> Request<'a> {
         Request {
             identity: &caller.identity,
+            alone: caller.alone,
             arguments,
             structured: call.era.structured(),
             modern: call.era.modern(),
@@ -227,7 +230,8 @@ impl<'a> Request<'a> {
 
 /// The tools that the caller may use, in the order of the list.
 fn tools<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = Tool<'a>> {
-    let all = TOOLS.iter().copied().chain(visible.tools().map(|tool| tool.as_tool()));
+    let built_in = TOOLS.iter().copied().filter(|tool| !caller.alone || tool.name != "invoke_function");
+    let all = built_in.chain(visible.tools().map(|tool| tool.as_tool()));
     all.filter(|tool| caller.policy.allows_tool(tool.name) && caller.identity.scopes.has_any(tool.scopes))
 }
 

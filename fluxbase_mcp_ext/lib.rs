@@ -18,6 +18,8 @@ mod catalog;
 mod cache;
 mod statement;
 mod cost;
+mod delegate;
+mod worker;
 mod error;
 
 use pgrx::prelude::*;
@@ -50,7 +52,8 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["install"]);
+extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
 extension_sql_file!("../sql/99_grants.sql", name = "grants", finalize);
 
 /// Called by Postgres when it loads the library.
@@ -66,5 +69,6 @@ extern "C-unwind" fn _PG_init() {
     gucs::define(preloading);
     if preloading {
         identity::rate_limit::reserve();
+        worker::register();
     }
 }

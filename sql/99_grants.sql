@@ -12,6 +12,8 @@ COMMENT ON FUNCTION mcp.progress(pg_catalog.float8, pg_catalog.float8, pg_catalo
     'Inside a tool: tells the client how far it is. Nothing happens if the client did not ask.';
 COMMENT ON FUNCTION mcp.log(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
     'Inside a tool: sends the client a log message. Nothing happens if the client did not ask for that level.';
+COMMENT ON FUNCTION mcp.worker_status() IS
+    'How the delegate worker is, which makes calls over HTTP: state (running, not answering, not preloaded), numbers, and what to do.';
 COMMENT ON FUNCTION mcp.authenticate(pg_catalog.text) IS
     'Takes a key''s identity for the rest of the transaction. In psql, pass the key with \bind to keep it out of the log.';
 

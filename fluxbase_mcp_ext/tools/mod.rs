@@ -4,6 +4,7 @@
 //! characters; input schemas are flat and closed; all four annotations are set; the order of the list is the order of
 //! `tools/list`. Nothing here decides who may use a tool: `dispatch` does, by its scopes and the allow-lists.
 
+pub mod functions;
 mod schema;
 mod tables;
 
@@ -117,6 +118,9 @@ const CHANGES: Annotations =
 const CHANGES_EACH_TIME: Annotations =
     Annotations { read_only: false, destructive: true, idempotent: false, open_world: false };
 
+const CALLS: Annotations =
+    Annotations { read_only: false, destructive: true, idempotent: false, open_world: true };
+
 /// Every built-in tool, in the order of `tools/list`.
 pub static TOOLS: &[Tool<'static>] = &[
     Tool {
@@ -195,6 +199,17 @@ pub static TOOLS: &[Tool<'static>] = &[
         access: Access::Read,
         annotations: READS,
         run: Body::BuiltIn(|request| schema::describe(request).map(Done::from)),
+    },
+    Tool {
+        name: "invoke_function",
+        title: "Invoke an edge function",
+        description: "Call an edge function over HTTP and return its answer. The resource fluxbase://functions lists them.",
+        input_schema: r#"{"type":"object","properties":{"name":{"type":"string","description":"the function's name"},"namespace":{"type":"string","description":"left out: the first one that has the name"},"method":{"type":"string","enum":["GET","POST","PUT","PATCH","DELETE"],"default":"POST"},"body":{"description":"JSON, sent as it is"},"headers":{"type":"object","additionalProperties":{"type":"string"}}},"required":["name"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"status":{"type":"integer","description":"HTTP status"},"headers":{"type":"object","additionalProperties":{"type":"string"}},"body":{"description":"parsed when it is JSON, else text"},"body_encoding":{"type":"string"},"truncated":{"type":"object"},"execution_id":{"type":"string"}},"required":["status","headers","body","execution_id"]}"#,
+        scopes: &[Scope::ExecuteFunctions],
+        access: Access::Write,
+        annotations: CALLS,
+        run: Body::BuiltIn(functions::invoke),
     },
 ];
 

@@ -12,6 +12,7 @@ pub mod mcp;
 pub mod random;
 pub mod settings;
 pub mod watchdog;
+pub mod web;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;

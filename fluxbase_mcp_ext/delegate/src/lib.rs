@@ -16,6 +16,7 @@
 //! | [`client`] | The other end of the socket. |
 //! | [`store`] | Replies that wait for whoever collects them. |
 //! | [`failure`] | Why there is no reply, and whether the call has run. |
+//! | [`token`] | Tells a function who calls it. |
 //! | [`heap`] | Memory goes back to the system. |
 //!
 //! Invariants: whatever comes over the socket is bounded before it is kept; a call ends when the socket of whoever waits for it
@@ -33,6 +34,7 @@ pub mod policy;
 pub mod server;
 pub mod socket;
 pub mod store;
+pub mod token;
 mod wire;
 
 pub use failure::Failure;

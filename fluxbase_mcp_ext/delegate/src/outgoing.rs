@@ -161,7 +161,11 @@ fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     }
     match inner.downcast_ref::<reqwest::Error>() {
         Some(_) => "the request failed".to_owned(),
-        None => inner.to_string(),
+        None => {
+            let text = inner.to_string();
+            // The number says nothing that the words do not.
+            text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
+        }
     }
 }
 

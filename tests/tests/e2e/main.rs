@@ -5,6 +5,7 @@ mod cli;
 mod concurrency;
 mod document;
 mod dump;
+mod functions;
 mod http;
 mod life;
 mod live_fuzz;
