@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients conformance check fmt bench bench-plan fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-plan fuzz clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,11 +28,14 @@ build: ## Build the listener, and the extension into the embedded Postgres (PG=1
 install: ## Build the extension for PG_CONFIG=/path/to/pg_config and install it there
 	@scripts/build.sh install '$(PG_CONFIG)'
 
+package: ## Debian packages into target/package: PACKAGE_PGS="15 16 18", or PG_CONFIG=… for one Postgres
+	@PACKAGE_PGS='$(PACKAGE_PGS)' PG_CONFIG='$(PG_CONFIG)' scripts/package.sh
+
 installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its own, after make install
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients conformance
+	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust
@@ -48,6 +51,9 @@ test-differential: ## The same questions to PostgREST and to SQL by hand; TESTS=
 
 test-clients: ## Real MCP clients
 	@scripts/test.sh clients
+
+test-package: ## The Debian packages: built, looked into, installed into a scratch root, run
+	@scripts/test.sh package
 
 conformance: ## The official MCP conformance suite against a real listener
 	@scripts/test.sh conformance

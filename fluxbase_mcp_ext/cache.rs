@@ -14,6 +14,7 @@ use std::cell::{Cell, RefCell};
 use pgrx::{pg_guard, pg_sys};
 
 thread_local! {
+    static MESSAGES: Cell<u64> = const { Cell::new(0) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
     static EVERYTHING: Cell<u64> = const { Cell::new(0) };
     static FUNCTIONS: Cell<bool> = const { Cell::new(false) };
@@ -77,6 +78,16 @@ pub fn take_stale() -> Stale {
     }
 }
 
+/// How many messages came to this backend: another number than before means that something that a caller sees may have changed.
+pub fn messages() -> u64 {
+    register();
+    MESSAGES.get()
+}
+
+fn count() {
+    MESSAGES.set(MESSAGES.get() + 1);
+}
+
 /// Registers the callbacks, once for each backend: the library may have been loaded by the postmaster.
 fn register() {
     if REGISTERED.replace(true) {
@@ -103,6 +114,7 @@ fn register() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
+    count();
     if relation == pg_sys::InvalidOid {
         EVERYTHING.set(1);
         return;
@@ -118,10 +130,12 @@ unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_s
 
 #[pg_guard]
 unsafe extern "C-unwind" fn object_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
+    count();
     EVERYTHING.set(1);
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn function_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
+    count();
     FUNCTIONS.set(true);
 }

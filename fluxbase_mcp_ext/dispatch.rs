@@ -23,6 +23,7 @@ use crate::gucs;
 use crate::identity::{self, Identity};
 use crate::registered::{self, Ask, Given, Prompt, Visible};
 use crate::resources::{self, Contents, RESOURCES, Read, Resource};
+use crate::subscription;
 use crate::tools::{self, Outcome, TOOLS, Tool};
 
 /// Who the server says it is.
@@ -38,10 +39,14 @@ pub static SERVER: ServerInfo<'static> = ServerInfo {
 pub struct Transport {
     headers: RoutingHeaders,
     http: bool,
+    /// What `initialize` negotiated, where no headers repeat it: on standard input and output.
+    protocol_version: Option<String>,
     allowed_tools: Vec<String>,
     allowed_resources: Vec<String>,
     /// The listener's limit of requests a minute.
     pub rate_limit_per_min: Option<u32>,
+    /// For `subscriptions/listen`: what the stream has seen, empty at its beginning; `None` when nothing can be streamed.
+    pub watch: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -53,13 +58,18 @@ struct RoutingHeaders {
 }
 
 impl Transport {
-    /// The headers that the protocol compares; `None` when the message did not come over HTTP.
+    /// The headers that the protocol compares; `None` when the message came neither over HTTP nor after `initialize`.
     pub fn headers(&mut self) -> Option<Headers> {
         let headers = std::mem::take(&mut self.headers);
-        self.http.then_some(Headers {
+        if !self.http {
+            let version = self.protocol_version.take()?;
+            return Some(Headers { protocol_version: vec![version], negotiated: true, ..Headers::default() });
+        }
+        Some(Headers {
             protocol_version: headers.mcp_protocol_version,
             method: headers.mcp_method,
             name: headers.mcp_name,
+            negotiated: false,
         })
     }
 }
@@ -103,6 +113,8 @@ pub struct Caller {
     pub policy: Policy,
     /// Whether the call is a transaction of its own.
     pub alone: bool,
+    /// What a stream of the caller has seen; `None` when nothing can be streamed.
+    pub watch: Option<String>,
 }
 
 thread_local! {
@@ -136,6 +148,7 @@ pub fn caller_of_session() -> Rc<Caller> {
         identity: identity::of_session(),
         policy: Policy::new(Transport::default()),
         alone: false,
+        watch: None,
     })
 }
 
@@ -151,29 +164,16 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
         Method::Initialize { .. } => call.initialized(&SERVER),
         Method::Discover => call.discovered(&SERVER),
         Method::Ping | Method::SetLevel | Method::Subscribe => call.pong(),
-        Method::ListTools => {
-            let visible = Visible::to(&actor(&caller));
-            call.tools(tools(&caller, &visible).map(|tool| tool.entry()))
-        }
+        Method::ListTools => list_tools(&call, &caller),
         Method::CallTool { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
             call_tool(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
         }
-        Method::ListResources => {
-            let visible = Visible::to(&actor(&caller));
-            call.resources(resources(&caller, &visible).filter(|r| !r.is_template()).map(|r| r.entry()))
-        }
-        Method::ListResourceTemplates => {
-            let visible = Visible::to(&actor(&caller));
-            call.resource_templates(
-                resources(&caller, &visible).filter(Resource::is_template).map(|r| r.entry()),
-            )
-        }
-        Method::ReadResource { uri } => read_resource(&call, &caller, uri),
-        Method::ListPrompts => {
-            let visible = Visible::to(&actor(&caller));
-            call.prompts(prompts(&caller, &visible).map(Prompt::entry))
-        }
+        Method::ListResources => list_resources(&call, &caller),
+        Method::ListResourceTemplates => list_resource_templates(&call, &caller),
+        Method::ReadResource { uri } => read_resource(&call, &caller, uri).unwrap_or_else(|refusal| refusal),
+        Method::ListPrompts => list_prompts(&call, &caller),
+        Method::Listen(filter) => subscription::look(&call, &caller, filter),
         Method::GetPrompt { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
             get_prompt(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
@@ -189,6 +189,30 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
             }
         }
     }
+}
+
+/// The answer to `tools/list`.
+pub fn list_tools(call: &Call, caller: &Caller) -> Reply {
+    let visible = Visible::to(&actor(caller));
+    call.tools(tools(caller, &visible).map(|tool| tool.entry()))
+}
+
+/// The answer to `resources/list`.
+pub fn list_resources(call: &Call, caller: &Caller) -> Reply {
+    let visible = Visible::to(&actor(caller));
+    call.resources(resources(caller, &visible).filter(|r| !r.is_template()).map(|r| r.entry()))
+}
+
+/// The answer to `resources/templates/list`.
+pub fn list_resource_templates(call: &Call, caller: &Caller) -> Reply {
+    let visible = Visible::to(&actor(caller));
+    call.resource_templates(resources(caller, &visible).filter(Resource::is_template).map(|r| r.entry()))
+}
+
+/// The answer to `prompts/list`.
+pub fn list_prompts(call: &Call, caller: &Caller) -> Reply {
+    let visible = Visible::to(&actor(caller));
+    call.prompts(prompts(caller, &visible).map(Prompt::entry))
 }
 
 /// What a tool, a resource or a prompt knows of its call.
@@ -294,7 +318,11 @@ fn ask(call: &Call, ask: &Ask) -> Reply {
     }
 }
 
-fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Reply {
+/// The answer to `resources/read`.
+///
+/// # Errors
+/// The reply that refuses it.
+pub fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Result<Reply, Reply> {
     let (registered, parts, variables);
     let mut known = None;
     if let Some((resource, found)) = resources::built_in(uri) {
@@ -308,10 +336,11 @@ fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Reply {
         (parts, variables) = (Vec::new(), Vec::new());
     }
     let Some(resource) = known.filter(|resource| caller.policy.allows_resource(resource, uri)) else {
-        return call.resource_not_found(uri);
+        return Err(call.resource_not_found(uri));
     };
     if !caller.identity.scopes.has_any(resource.scopes) {
-        return call.error(&RpcError::forbidden(&format!("resource {uri}"), &scope_names(resource.scopes)));
+        let what = format!("resource {uri}");
+        return Err(call.error(&RpcError::forbidden(&what, &scope_names(resource.scopes))));
     }
     let answers = Answers::default();
     let request = Request::new(call, caller, None, &answers);
@@ -320,10 +349,10 @@ fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Reply {
         Read::Registered(registered) => registered.read(uri, &variables),
     };
     match guard::run(&actor(caller), Access::Read, body, |_| false) {
-        Ok(Some(Contents::Text(text))) => call.resource(uri, resource.mime_type, &text),
-        Ok(Some(Contents::Raw(contents))) => call.resource_contents(&contents),
-        Ok(None) | Err(Error::Refused { code: "42P01", .. }) => call.resource_not_found(uri),
-        Err(error) => internal(call, &error),
+        Ok(Some(Contents::Text(text))) => Ok(call.resource(uri, resource.mime_type, &text)),
+        Ok(Some(Contents::Raw(contents))) => Ok(call.resource_contents(&contents)),
+        Ok(None) | Err(Error::Refused { code: "42P01", .. }) => Err(call.resource_not_found(uri)),
+        Err(error) => Err(internal(call, &error)),
     }
 }
 

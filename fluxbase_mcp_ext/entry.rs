@@ -8,14 +8,14 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use fluxbase_credential::Credential;
-use fluxbase_protocol::{Incoming, LATEST, Reply, parse, refuse};
+use fluxbase_protocol::{Incoming, LATEST, Reply, batch, join, parse, refuse};
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
 
 use crate::dispatch::{self, Caller, Policy, Transport};
 use crate::error;
 use crate::identity::{self, claims, rate_limit};
-use crate::{guard, gucs};
+use crate::{guard, gucs, subscription};
 
 /// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
 #[pg_extern(sql = "
@@ -30,9 +30,14 @@ fn handle_session(request: &str) -> Option<String> {
             Some("An administrator switches it on with mcp.enabled = on.".to_owned()),
         );
     }
-    let reply = match parse(request) {
+    let one = |message: Result<Incoming, Reply>| match message {
         Ok(incoming) => dispatch::answer(incoming, None, dispatch::caller_of_session()),
         Err(reply) => reply,
+    };
+    let reply = match batch(request, None) {
+        None => one(parse(request)),
+        Some(Ok(messages)) => join(messages.into_iter().map(one)),
+        Some(Err(reply)) => reply,
     };
     reply.body
 }
@@ -100,7 +105,7 @@ fn reply_to_credential(
     if !gucs::enabled() {
         return refuse::unavailable(id, "it is switched off by its administrator (mcp.enabled).");
     }
-    let transport = match transport {
+    let mut transport = match transport {
         Ok(transport) => transport.unwrap_or_default(),
         Err(cause) => error::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -127,22 +132,41 @@ fn reply_to_credential(
     };
     let limits =
         [identity.rate_limit, gucs::rate_limit_per_min(), transport.rate_limit_per_min.filter(|&n| n > 0)];
-    if let (Some(limit), Some(key)) = (limits.into_iter().flatten().min(), &identity.key_id)
-        && let Err(seconds) = rate_limit::count(key, limit)
-    {
+    let limit = limits.into_iter().flatten().min().zip(identity.key_id.as_deref());
+    // A further look of a stream is the listener's doing, not the client's.
+    let listens = early.as_ref().and_then(|parsed| parsed.as_ref().ok()).and_then(Incoming::method)
+        == Some("subscriptions/listen");
+    let looks_again = listens && transport.watch.as_deref().is_some_and(|seen| !seen.is_empty());
+    let count = || match limit {
+        Some((limit, key)) if !looks_again => rate_limit::count(key, limit),
+        _ => Ok(()),
+    };
+    if let Err(seconds) = count() {
         return refuse::rate_limited(id, seconds);
     }
     if request.len() > gucs::max_message_size() {
         return refuse::too_large(gucs::max_message_size() as u64);
     }
-    let incoming = match early.unwrap_or_else(|| parse(request)) {
-        Ok(incoming) => incoming,
-        Err(reply) => return reply,
-    };
-    let mut transport = transport;
     let headers = transport.headers();
-    let caller = Caller { identity, policy: Policy::new(transport), alone };
-    dispatch::answer(incoming, headers.as_ref(), Rc::new(caller))
+    let messages = match batch(request, headers.as_ref()) {
+        None => None,
+        Some(Ok(messages)) => Some(messages),
+        Some(Err(reply)) => return reply,
+    };
+    // Each message of a batch counts as one that came alone.
+    if let Some(Err(seconds)) = messages.iter().flatten().skip(1).map(|_| count()).find(Result::is_err) {
+        return refuse::rate_limited(None, seconds);
+    }
+    let watch = transport.watch.take();
+    let caller = Rc::new(Caller { identity, policy: Policy::new(transport), alone, watch });
+    let one = |message: Result<Incoming, Reply>| match message {
+        Ok(incoming) => dispatch::answer(incoming, headers.as_ref(), Rc::clone(&caller)),
+        Err(reply) => reply,
+    };
+    match messages {
+        Some(messages) => join(messages.into_iter().map(one)),
+        None => one(early.unwrap_or_else(|| parse(request))),
+    }
 }
 
 /// Takes a key's identity for the rest of the transaction.
@@ -183,6 +207,16 @@ CREATE FUNCTION mcp.version() RETURNS pg_catalog.text
 ")]
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
+}
+
+/// A text that differs from what the same connection was told before when the lists or the resources of some caller may have changed:
+/// Postgres's own messages about its catalogs and our registrations, which a standby gets, too, and the settings that decide.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._changes() RETURNS pg_catalog.text
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn changes() -> String {
+    subscription::mark()
 }
 
 /// What the listener's health check answers.

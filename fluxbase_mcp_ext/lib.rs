@@ -14,12 +14,14 @@ mod tools;
 mod resources;
 mod registered;
 mod complete;
+mod subscription;
 mod catalog;
 mod cache;
 mod statement;
 mod cost;
 mod delegate;
 mod worker;
+mod doctor;
 mod error;
 
 use pgrx::prelude::*;
@@ -54,6 +56,12 @@ extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
 extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
+extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
+extension_sql_file!(
+    "../sql/42_doctor_access.sql",
+    name = "doctor_access",
+    requires = ["doctor_data", doctor::built_in_tools]
+);
 extension_sql_file!("../sql/99_grants.sql", name = "grants", finalize);
 
 /// Called by Postgres when it loads the library.

@@ -4,13 +4,10 @@
 # build_extension PG_CONFIG PROFILE: builds and installs. Files are replaced by a move, never written over: a server that
 # runs out of this tree keeps the library that it has mapped.
 build_extension() {
-    local pg_config=$1 profile=$2 major tag target stage stamp lib
+    local pg_config=$1 profile=$2 major target stage stamp lib
     major=$(pg_major "$pg_config")
-    case $pg_config in
-        "$STATE"/postgres/*) tag=$major ;;
-        *) tag=$major-$(printf %s "$pg_config" | sha256sum | cut -c1-6) ;;
-    esac
-    target=$TARGET/pgrx-$tag
+    extension_target "$pg_config"
+    target=$REPLY
     stage=$target/stage
     stamp=$target/installed-$profile
     lib=$("$pg_config" --pkglibdir)
@@ -18,18 +15,55 @@ build_extension() {
         say "the extension for Postgres $major is up to date"
         return 0
     fi
-    need_cargo_pgrx
-    pgrx_home "$tag" "$major" "$pg_config"
-    rm -rf "$stage" "$stamp"
+    rm -f "$stamp"
     mkdir -p "$target"
     touch "$target/started"
+    stage_extension "$pg_config" "$profile" "$stage"
+    place_files "$stage" || die "$lib cannot be written to." "Run this as a user who may, for example: sudo env PATH=\"\$PATH\" make install PG_CONFIG=$pg_config"
+    printf '%s\n' "$lib" >"$stamp"
+    touch --reference="$target/started" "$stamp"
+}
+
+# extension_target PG_CONFIG: sets REPLY to the folder in which the extension is built for this Postgres.
+extension_target() {
+    local tag
+    tag=$(pg_major "$1")
+    case $1 in
+        "$STATE"/postgres/*) ;;
+        *) tag=$tag-$(printf %s "$1" | sha256sum | cut -c1-6) ;;
+    esac
+    REPLY=$TARGET/pgrx-$tag
+}
+
+# stage_extension PG_CONFIG PROFILE STAGE: builds, and leaves in STAGE a tree that starts at / with the files at their places.
+stage_extension() {
+    local pg_config=$1 profile=$2 stage=$3 major target tag
+    major=$(pg_major "$pg_config")
+    extension_target "$pg_config"
+    target=$REPLY
+    tag=${target##*/pgrx-}
+    need_cargo_pgrx
+    pgrx_home "$tag" "$major" "$pg_config"
+    rm -rf "$stage"
     run_logged "building the extension for Postgres $major ($profile)" "$CACHE/log/extension-$tag.log" \
         env -C "$ROOT" PGRX_HOME="$PGRX_HOME" CARGO_TARGET_DIR="$target" "$CARGO_PGRX" pgrx package --package fluxbase_mcp_ext --profile "$profile" \
         --no-default-features --features "pg$major" --pg-config "$pg_config" --out-dir "$stage" ||
         die "the extension does not build for Postgres $major." "The whole log is $CACHE/log/extension-$tag.log."
-    place_files "$stage" || die "$lib cannot be written to." "Run this as a user who may, for example: sudo env PATH=\"\$PATH\" make install PG_CONFIG=$pg_config"
-    printf '%s\n' "$lib" >"$stamp"
-    touch --reference="$target/started" "$stamp"
+}
+
+# extension_files PG_CONFIG PROFILE: builds unless nothing has changed, and installs nothing. Sets REPLY to a tree that starts at /.
+extension_files() {
+    local target files
+    extension_target "$1"
+    target=$REPLY
+    files=$target/package-$2
+    if [[ ! -f $files/.ready ]] || sources_newer "$files/.ready"; then
+        mkdir -p "$target"
+        touch "$target/started"
+        stage_extension "$1" "$2" "$files"
+        touch --reference="$target/started" "$files/.ready"
+    fi
+    REPLY=$files
 }
 
 # place_files STAGE: STAGE holds a tree that starts at /; each file goes to its place by a rename.

@@ -5,6 +5,7 @@
 #   clients      tests/clients/run.sh: real MCP clients    docs     the reference against the code
 #   differential the same questions to PostgREST, and to SQL by hand on a real data set
 #   conformance  tests/conformance/run.sh: the official MCP conformance suite
+#   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,7 +14,7 @@ set -euo pipefail
 . "$ROOT/scripts/extension.sh"
 . "$ROOT/tests/differential/environment.sh"
 cd "$ROOT"
-KNOWN="check rust docs regress-18 regress-16 regress-15 e2e differential clients conformance"
+KNOWN="check rust docs regress-18 regress-16 regress-15 e2e differential clients conformance package"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -116,6 +117,15 @@ part_conformance() {
     return "$status"
 }
 
+part_package() {
+    local log=$CACHE/log/test-$PART.log status=0
+    server_environment
+    bash tests/package/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums '^package: ' "$log")
+    return "$status"
+}
+
 if [[ $1 == --one ]]; then
     PART=$2 RESULT=$3
     need_build_tools
@@ -137,7 +147,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|docs|e2e|differential|clients|conformance|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|docs|e2e|differential|clients|conformance|package|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)

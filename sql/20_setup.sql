@@ -71,34 +71,39 @@ END
 $$;
 COMMENT ON FUNCTION mcp.disallow_role IS 'Takes mcp.allow_role back. For superusers.';
 
--- What everybody has, and so whoever steals the listener's password: lines for setup_listener and doctor.
-CREATE FUNCTION mcp._public_has() RETURNS SETOF pg_catalog.text
+-- What everybody has, and so whoever steals the listener's password: for setup_listener and doctor.
+CREATE FUNCTION mcp._public() RETURNS TABLE (finding pg_catalog.text, remedy pg_catalog.text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT format('function %s runs as its owner %s and PUBLIC may execute it', p.oid::regprocedure, p.proowner::regrole)
-  FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
- WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-   AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
-                WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE')
+(SELECT format('function %s runs as its owner %s and PUBLIC may execute it', p.oid::regprocedure, p.proowner::regrole),
+        format('REVOKE EXECUTE ON %s %s FROM PUBLIC;', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.oid::regprocedure)
+   FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+  WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+                 WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE')
+  ORDER BY p.oid::regprocedure::text)
 UNION ALL
-SELECT format('PUBLIC may create temporary tables in database %s', d.datname)
+SELECT format('PUBLIC may create temporary tables in database %s', d.datname), format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC;', d.datname)
   FROM pg_database AS d
  WHERE d.datname = current_database()
    AND EXISTS (SELECT FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS a
                 WHERE a.grantee = 0 AND a.privilege_type = 'TEMPORARY')
 UNION ALL
-SELECT format('PUBLIC may create objects in schema %s', n.nspname)
-  FROM pg_namespace AS n
- WHERE EXISTS (SELECT FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a
-                WHERE a.grantee = 0 AND a.privilege_type = 'CREATE')
+(SELECT format('PUBLIC may create objects in schema %s', n.nspname), format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC;', n.nspname)
+   FROM pg_namespace AS n
+  WHERE EXISTS (SELECT FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a
+                 WHERE a.grantee = 0 AND a.privilege_type = 'CREATE')
+  ORDER BY n.nspname)
 UNION ALL
-SELECT format('PUBLIC may %s on %s', string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type), c.oid::regclass)
-  FROM pg_class AS c
-       JOIN pg_namespace AS n ON n.oid = c.relnamespace
-       CROSS JOIN LATERAL aclexplode(c.relacl) AS a
- WHERE a.grantee = 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
- GROUP BY c.oid
+(SELECT format('PUBLIC may %s on %s', string_agg(lower(a.privilege_type), ', ' ORDER BY a.privilege_type), c.oid::regclass),
+        format('REVOKE ALL ON %s FROM PUBLIC;', c.oid::regclass)
+   FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+  WHERE a.grantee = 0 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
+  GROUP BY c.oid
+  ORDER BY c.oid::regclass::text)
 $$;
 
 CREATE FUNCTION mcp.setup_listener(role pg_catalog.text DEFAULT 'fluxbase_listener', password pg_catalog.text DEFAULT NULL)
@@ -137,10 +142,10 @@ BEGIN
         EXECUTE format('ALTER ROLE %I SET auto_explain.log_parameter_max_length = 0', role);
     END IF;
     RETURN NEXT 'parameters of its statements are kept out of the server log';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp.handle(text, text, jsonb), mcp.health() TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health() TO %I', role);
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
-    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, and mcp.health(), nothing else of the extension';
-    FOR line IN SELECT * FROM mcp._public_has() LOOP
+    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes() and mcp.health(), nothing else of the extension';
+    FOR line IN SELECT h.finding FROM mcp._public() AS h LOOP
         RETURN NEXT 'note: ' || line;
     END LOOP;
 END

@@ -1,20 +1,97 @@
--- What a DBA should know before trusting the server, and why a call sees nothing.
+-- What a DBA should know before trusting the server. Each function below looks at one topic; mcp.doctor() puts them together.
+-- 41_doctor_data.sql looks at what holds rows, 42_doctor_access.sql answers why one key sees nothing.
+--
+-- All of them belong to mcp_owner and read the catalog, which is open to everybody, and the tables of the extension. Only
+-- mcp.doctor and mcp.doctor_access are SECURITY DEFINER; the others are for them alone. They change nothing and read no row of a
+-- user's table. A remedy is SQL that can be pasted; where a person must decide, it is a sentence.
 
-CREATE FUNCTION mcp.doctor()
+-- The roles that keys may stand for and that exist.
+CREATE FUNCTION mcp._key_roles() RETURNS TABLE (oid pg_catalog.oid, name pg_catalog.name, bypass pg_catalog.bool)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT r.oid, r.rolname, r.rolbypassrls
+  FROM mcp.allowed_roles AS a JOIN pg_roles AS r ON r.rolname = a.role_name
+ WHERE NOT r.rolsuper
+$$;
+
+-- Whose grants such a role has: its own, those of roles that it inherits, those of PUBLIC (0).
+CREATE FUNCTION mcp._key_grantees()
+    RETURNS TABLE (role pg_catalog.oid, name pg_catalog.name, bypass pg_catalog.bool, grantee pg_catalog.oid)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT k.oid, k.name, k.bypass, g.oid FROM mcp._key_roles() AS k JOIN pg_roles AS g ON pg_has_role(k.oid, g.oid, 'USAGE')
+UNION ALL
+SELECT k.oid, k.name, k.bypass, 0::oid FROM mcp._key_roles() AS k
+$$;
+
+-- The login roles of listeners: who may call an entry point and does not own it.
+CREATE FUNCTION mcp._listeners() RETURNS SETOF pg_catalog.oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT DISTINCT a.grantee
+  FROM pg_proc AS f CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
+ WHERE f.oid IN (to_regprocedure('mcp._serve(text, text, text)'), to_regprocedure('mcp.handle(text, text, jsonb)'))
+   AND a.grantee <> f.proowner AND a.grantee <> 0
+$$;
+
+-- The value of a setting in a new session of `role`: what ALTER ROLE and ALTER DATABASE say, else what this session has.
+CREATE FUNCTION mcp._setting_for(role pg_catalog.oid, name pg_catalog.text) RETURNS pg_catalog.text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce((
+         SELECT substr(c, strpos(c, '=') + 1)
+           FROM pg_db_role_setting AS s CROSS JOIN LATERAL unnest(s.setconfig) AS c
+          WHERE s.setrole IN ($1, 0) AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+            AND lower(split_part(c, '=', 1)) = lower($2)
+          ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
+          LIMIT 1), current_setting($2, true))
+$$;
+
+-- The items of a comma list, as mcp.allowed_tools and mcp.hidden_schemas hold them.
+CREATE FUNCTION mcp._items(list pg_catalog.text) RETURNS pg_catalog.text[]
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(array_agg(btrim(i, E' \t\n\r')) FILTER (WHERE btrim(i, E' \t\n\r') <> ''), '{}') FROM unnest(string_to_array($1, ',')) AS i
+$$;
+
+-- The numbers of a version, to be compared; what follows them (-beta.1) does not count.
+CREATE FUNCTION mcp._version_numbers(version pg_catalog.text) RETURNS pg_catalog.int4[]
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT string_to_array(substring($1 FROM '^[0-9]+(?:\.[0-9]+)*'), '.')::int4[]
+$$;
+
+CREATE FUNCTION mcp._doctor_server()
     RETURNS TABLE (level pg_catalog.text, topic pg_catalog.text, finding pg_catalog.text, remedy pg_catalog.text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     version int := current_setting('server_version_num')::int;
     least int := CASE version / 10000 WHEN 14 THEN 140014 WHEN 15 THEN 150009 WHEN 16 THEN 160005 WHEN 17 THEN 170001 ELSE 180000 END;
-    r record;
+    library text := mcp.version();
+    installed text;
+    available text;
+    logged jsonb;
 BEGIN
     IF version < 140000 OR version < least THEN
         RETURN QUERY SELECT 'error', 'version', format('PostgreSQL %s keeps plans across a change of role wrongly (CVE-2024-10976)',
                             current_setting('server_version')),
                             'Update to the latest minor release: 14.14, 15.9, 16.5, 17.1 or later.';
     ELSE
-        RETURN QUERY SELECT 'ok', 'version', format('PostgreSQL %s, fluxbase_mcp_ext %s', current_setting('server_version'), mcp.version()), NULL::text;
+        RETURN QUERY SELECT 'ok', 'version', format('PostgreSQL %s, fluxbase_mcp_ext %s', current_setting('server_version'), library), NULL::text;
+    END IF;
+
+    SELECT e.extversion, a.default_version INTO installed, available
+      FROM pg_extension AS e LEFT JOIN pg_available_extensions AS a ON a.name = e.extname WHERE e.extname = 'fluxbase_mcp_ext';
+    IF mcp._version_numbers(library) > mcp._version_numbers(installed) THEN
+        RETURN QUERY SELECT 'error', 'extension', format('the library is version %s, its SQL objects in this database are %s', library, installed),
+                            'ALTER EXTENSION fluxbase_mcp_ext UPDATE;';
+    ELSIF mcp._version_numbers(library) < mcp._version_numbers(installed) THEN
+        RETURN QUERY SELECT 'error', 'extension', format('this backend has the library %s loaded, the SQL objects in this database are %s', library, installed),
+                            'Restart Postgres. If it stays so, the older library is the installed one: make install PG_CONFIG=...';
+    ELSIF mcp._version_numbers(available) > mcp._version_numbers(installed) THEN
+        RETURN QUERY SELECT 'warn', 'extension', format('version %s is installed on this server, the database has %s', available, installed),
+                            'Restart Postgres if the library is preloaded, then: ALTER EXTENSION fluxbase_mcp_ext UPDATE;';
     END IF;
 
     IF mcp._preloaded() THEN
@@ -30,41 +107,122 @@ BEGIN
         RETURN QUERY SELECT 'warn', 'enabled', 'mcp.enabled is off: every request is refused', 'ALTER SYSTEM SET mcp.enabled = on; SELECT pg_reload_conf();';
     END IF;
 
-    FOR r IN SELECT n AS name, p.oid, p.rolbypassrls FROM unnest(ARRAY['anon', 'authenticated', 'service_role', 'mcp_admin']) AS n
-               LEFT JOIN pg_roles AS p ON p.rolname = n LOOP
-        IF r.oid IS NULL THEN
-            RETURN QUERY SELECT 'warn', 'roles', format('role %s is absent', r.name), 'SELECT mcp.setup_roles();';
-        ELSIF r.name = 'service_role' AND NOT r.rolbypassrls THEN
-            RETURN QUERY SELECT 'warn', 'roles', 'service_role does not bypass row-level security, so service keys do not', 'ALTER ROLE service_role BYPASSRLS;';
+    IF pg_is_in_recovery() THEN
+        RETURN QUERY SELECT 'info', 'server', 'this is a standby: reading tools work, writing tools answer 25006', NULL::text;
+    END IF;
+    IF 'mcp' <> ALL (mcp._items(current_setting('mcp.hidden_schemas'))) THEN
+        RETURN QUERY SELECT 'warn', 'hidden', 'mcp.hidden_schemas leaves out mcp, the schema of the extension itself',
+                            format('ALTER SYSTEM SET mcp.hidden_schemas = %L; SELECT pg_reload_conf();',
+                                   array_to_string(mcp._items(current_setting('mcp.hidden_schemas')) || ARRAY['mcp'], ', '));
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'vector') THEN
+        RETURN QUERY SELECT 'info', 'pgvector', 'pgvector is not in this database: there are no columns of type vector',
+            CASE WHEN EXISTS (SELECT FROM pg_available_extensions AS a WHERE a.name = 'vector') THEN 'CREATE EXTENSION vector;'
+                 ELSE format('If you want it, install it on the database server (Debian: postgresql-%s-pgvector), then: CREATE EXTENSION vector;', version / 10000) END;
+    END IF;
+
+    -- The entry for people takes a key as a parameter (mcp.authenticate); the listener's role is looked at with the listener.
+    -- pg_settings has the plain numbers; current_setting would add their units.
+    SELECT jsonb_object_agg(s.name, s.setting) INTO logged FROM pg_settings AS s WHERE s.name LIKE 'log\_%' OR s.name LIKE 'auto\_explain.%';
+    IF (logged ->> 'log_parameter_max_length')::int <> 0
+       AND ((logged ->> 'log_min_duration_statement')::int >= 0 OR (logged ->> 'log_min_duration_sample')::int >= 0
+            OR logged ->> 'log_statement' IN ('mod', 'all') OR (logged ->> 'log_transaction_sample_rate')::float8 > 0) THEN
+        RETURN QUERY SELECT 'warn', 'logging', 'statements of this session are logged with their parameters, and so are keys given to mcp.authenticate and rows given to mcp.handle',
+                            format('ALTER DATABASE %I SET log_parameter_max_length = 0;', current_database());
+    END IF;
+    IF (logged ->> 'log_parameter_max_length_on_error')::int <> 0 THEN
+        RETURN QUERY SELECT 'warn', 'logging', 'parameters of statements that fail are logged, and so are keys given to mcp.authenticate',
+                            format('ALTER DATABASE %I SET log_parameter_max_length_on_error = 0;', current_database());
+    END IF;
+    IF (logged ->> 'auto_explain.log_min_duration')::int >= 0 AND (logged ->> 'auto_explain.log_parameter_max_length')::int <> 0 THEN
+        RETURN QUERY SELECT 'warn', 'logging', 'auto_explain logs statements of this session with their parameters, and so keys given to mcp.authenticate',
+                            format('ALTER DATABASE %I SET auto_explain.log_parameter_max_length = 0;', current_database());
+    END IF;
+END
+$$;
+
+CREATE FUNCTION mcp._doctor_roles()
+    RETURNS TABLE (level pg_catalog.text, topic pg_catalog.text, finding pg_catalog.text, remedy pg_catalog.text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT 'warn', 'roles', format('role %s is absent', n), 'SELECT mcp.setup_roles();'
+  FROM unnest(ARRAY['anon', 'authenticated', 'service_role', 'mcp_admin']) WITH ORDINALITY AS u(n, at)
+ WHERE NOT EXISTS (SELECT FROM pg_roles AS p WHERE p.rolname = n)
+UNION ALL
+SELECT 'warn', 'roles', 'service_role does not bypass row-level security, so service keys do not', 'ALTER ROLE service_role BYPASSRLS;'
+  FROM pg_roles AS p WHERE p.rolname = 'service_role' AND NOT p.rolbypassrls
+UNION ALL
+(SELECT 'error', 'roles',
+        CASE WHEN p.rolsuper THEN format('role %s is allowed for keys and has become superuser: its keys are refused', a.role_name)
+             ELSE format('role %s is allowed for keys and does not exist: its keys are refused', a.role_name) END,
+        format('DELETE FROM mcp.allowed_roles WHERE role_name = %L;', a.role_name)
+   FROM mcp.allowed_roles AS a LEFT JOIN pg_roles AS p ON p.rolname = a.role_name
+  WHERE p.rolsuper IS DISTINCT FROM false
+  ORDER BY a.role_name)
+$$;
+
+CREATE FUNCTION mcp._doctor_listener()
+    RETURNS TABLE (level pg_catalog.text, topic pg_catalog.text, finding pg_catalog.text, remedy pg_catalog.text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    version int := current_setting('server_version_num')::int;
+    used int;
+    r record;
+    groups text;
+    owned int;
+    fault bool;
+BEGIN
+    FOR r IN SELECT p.oid, p.rolname, p.rolcanlogin, p.rolsuper OR p.rolbypassrls OR p.rolcreaterole OR p.rolcreatedb OR p.rolreplication AS strong
+               FROM mcp._listeners() AS l JOIN pg_roles AS p ON p.oid = l ORDER BY p.rolname LOOP
+        fault := false;
+        SELECT string_agg(quote_ident(g.rolname), ', ' ORDER BY g.rolname) INTO groups
+          FROM pg_auth_members AS m JOIN pg_roles AS g ON g.oid = m.roleid WHERE m.member = r.oid;
+        SELECT count(*) INTO owned FROM pg_shdepend AS d
+         WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid AND d.deptype = 'o'
+           AND d.dbid IN (0, (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database()));
+        IF r.strong THEN
+            fault := true;
+            RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has attributes beyond LOGIN', r.rolname),
+                                format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION;', r.rolname);
         END IF;
-    END LOOP;
-
-    FOR r IN SELECT a.role_name, p.rolsuper FROM mcp.allowed_roles AS a LEFT JOIN pg_roles AS p ON p.rolname = a.role_name
-              WHERE p.rolsuper IS DISTINCT FROM false LOOP
-        RETURN QUERY SELECT 'error', 'roles',
-            CASE WHEN r.rolsuper THEN format('role %s is allowed for keys and has become superuser: its keys are refused', r.role_name)
-                 ELSE format('role %s is allowed for keys and does not exist: its keys are refused', r.role_name) END,
-            format('DELETE FROM mcp.allowed_roles WHERE role_name = %L;', r.role_name);
-    END LOOP;
-
-    FOR r IN SELECT DISTINCT p.rolname, p.oid, p.rolsuper OR p.rolbypassrls OR p.rolcreaterole OR p.rolcreatedb OR p.rolreplication AS strong,
-                    EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = p.oid) AS member
-               FROM pg_proc AS f
-                    CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
-                    JOIN pg_roles AS p ON p.oid = a.grantee
-              WHERE f.oid IN (to_regprocedure('mcp._serve(text, text, text)'), to_regprocedure('mcp.handle(text, text, jsonb)'))
-                AND a.grantee <> f.proowner LOOP
-        IF r.strong OR r.member THEN
-            RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has %s', r.rolname,
-                                CASE WHEN r.strong THEN 'attributes beyond LOGIN' ELSE 'memberships in other roles' END),
-                                'Make a role of its own with SELECT mcp.setup_listener(''...''); and drop this one.';
-        ELSIF (SELECT count(DISTINCT c) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
-                WHERE s.setrole = r.oid
-                  AND c IN ('log_parameter_max_length=0', 'log_parameter_max_length_on_error=0', 'auto_explain.log_parameter_max_length=0'))
-              < (CASE WHEN version >= 160000 THEN 3 ELSE 2 END) THEN
+        IF groups IS NOT NULL THEN
+            fault := true;
+            RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s has memberships in other roles', r.rolname),
+                                format('REVOKE %s FROM %I;', groups, r.rolname);
+        END IF;
+        IF owned > 0 THEN
+            fault := true;
+            RETURN QUERY SELECT 'error', 'listener', format('the listener''s role %s owns %s', r.rolname, CASE owned WHEN 1 THEN 'an object' ELSE owned || ' objects' END),
+                                format('REASSIGN OWNED BY %I TO CURRENT_USER;', r.rolname);
+        END IF;
+        IF NOT r.rolcanlogin THEN
+            fault := true;
+            RETURN QUERY SELECT 'error', 'listener', format('%s cannot log in', r.rolname), format('ALTER ROLE %I LOGIN;', r.rolname);
+        ELSIF NOT has_database_privilege(r.oid, current_database(), 'CONNECT') THEN
+            fault := true;
+            RETURN QUERY SELECT 'error', 'listener', format('%s may not connect to database %s', r.rolname, current_database()),
+                                format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), r.rolname);
+        END IF;
+        IF (SELECT count(DISTINCT c) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
+             WHERE s.setrole = r.oid AND s.setdatabase = 0
+               AND c IN ('log_parameter_max_length=0', 'log_parameter_max_length_on_error=0', 'auto_explain.log_parameter_max_length=0'))
+           < (CASE WHEN version >= 160000 THEN 3 ELSE 2 END) THEN
+            fault := true;
             RETURN QUERY SELECT 'error', 'listener', format('statements of %s may be logged with their parameters', r.rolname),
                                 format('SELECT mcp.setup_listener(%L);', r.rolname);
-        ELSE
+        END IF;
+        IF mcp._setting_for(r.oid, 'mcp.enabled')::bool IS FALSE AND current_setting('mcp.enabled')::bool THEN
+            fault := true;
+            RETURN QUERY SELECT 'warn', 'listener', format('mcp.enabled is off for %s: every request is refused', r.rolname),
+                                format('ALTER ROLE %I RESET mcp.enabled; ALTER ROLE %I IN DATABASE %I RESET mcp.enabled;', r.rolname, r.rolname, current_database());
+        END IF;
+        IF mcp._setting_for(r.oid, 'default_transaction_read_only')::bool THEN
+            fault := true;
+            RETURN QUERY SELECT 'warn', 'listener', format('default_transaction_read_only is on for %s: writing tools answer 25006', r.rolname),
+                                format('ALTER ROLE %I SET default_transaction_read_only = off;', r.rolname);
+        END IF;
+        IF NOT fault THEN
             RETURN QUERY SELECT 'ok', 'listener', format('%s may call the entry points and is member of no role', r.rolname), NULL::text;
         END IF;
     END LOOP;
@@ -73,121 +231,150 @@ BEGIN
         RETURN QUERY SELECT 'warn', 'listener', 'no role may call mcp._serve(text, text, text): fluxbase serve cannot work', 'SELECT mcp.setup_listener();';
     END IF;
 
-    RETURN QUERY SELECT 'warn', 'public', h, 'Whoever has the listener''s password has this too: REVOKE what PUBLIC does not need.'
-                   FROM mcp._public_has() AS h;
-
-    RETURN QUERY
-        SELECT 'warn', 'rls', format('%s: row-level security is off and %s may use it', c.oid::regclass, string_agg(DISTINCT g.rolname, ', ')),
-               format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY; then create policies, unless every row is for everybody.', c.oid::regclass)
-          FROM pg_class AS c
-               JOIN pg_namespace AS n ON n.oid = c.relnamespace
-               CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-               JOIN pg_roles AS g ON g.oid = a.grantee
-               JOIN mcp.allowed_roles AS m ON m.role_name = g.rolname
-         WHERE c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT g.rolbypassrls AND n.nspname <> 'information_schema'
-           AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE')
-         GROUP BY c.oid;
-
-    RETURN QUERY
-        SELECT 'warn', 'functions', format('function %s sets the role or reads it with current_setting(''role''), which is none while a tool runs', p.oid::regprocedure),
-               'Use current_user instead; SET ROLE is refused while a tool runs.'
-          FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'mcp')
-           AND (p.prosrc ~* 'current_setting\s*\(\s*''role''' OR p.prosrc ~* '\mset\s+(local\s+)?role\M'
-                OR EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'role=%'));
+    SELECT count(*) INTO used FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend';
+    IF used >= current_setting('max_connections')::int * 9 / 10 THEN
+        RETURN QUERY SELECT 'warn', 'connections', format('%s of %s connections are in use, %s of them by listeners', used, current_setting('max_connections'),
+                            (SELECT count(*) FROM pg_stat_activity AS a WHERE a.usesysid IN (SELECT mcp._listeners()))),
+                            'Lower listener.pool_size, or raise it and restart: ALTER SYSTEM SET max_connections = ' || current_setting('max_connections')::int * 2 || ';';
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION mcp.doctor IS 'Checks the set-up. level is ok, warn or error; remedy is the next step.';
 
-CREATE FUNCTION mcp.doctor_access(key_name pg_catalog.text, relation pg_catalog.text)
+CREATE FUNCTION mcp._doctor_keys()
     RETURNS TABLE (level pg_catalog.text, topic pg_catalog.text, finding pg_catalog.text, remedy pg_catalog.text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-    k mcp.keys;
-    rel record;
-    role_oid oid;
-    parts text[] := parse_ident(relation);
-    verb text;
-    policies text;
+    k record;
+    why text;
 BEGIN
-    PERFORM mcp.version(); -- loads the library, so that its settings are known also when it is not preloaded
-    SELECT x.* INTO k FROM mcp.keys AS x WHERE x.name = key_name OR x.key_id = key_name ORDER BY x.revoked_at IS NULL DESC, x.created_at DESC LIMIT 1;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'no key has the id or name "%"', key_name USING ERRCODE = 'no_data_found', HINT = 'SELECT * FROM mcp.list_keys(''client'') shows them.';
-    END IF;
-    IF k.revoked_at IS NOT NULL OR k.expires_at <= now() THEN
-        RETURN QUERY SELECT 'error', 'key', format('the key %s is %s', k.key_id, CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' ELSE 'expired' END), 'Make a new one with mcp.create_key.';
-    ELSE
-        RETURN QUERY SELECT 'ok', 'key', format('key %s acts as role %s%s', k.key_id, k.role_name, coalesce(' for user ' || k.user_id, '')), NULL::text;
-    END IF;
-    SELECT r.oid INTO role_oid FROM pg_roles AS r WHERE r.rolname = k.role_name;
-    IF role_oid IS NULL OR NOT EXISTS (SELECT FROM mcp.allowed_roles AS a WHERE a.role_name = k.role_name) THEN
-        RETURN QUERY SELECT 'error', 'role', format('role %s %s', k.role_name, CASE WHEN role_oid IS NULL THEN 'does not exist' ELSE 'is not allowed for keys' END),
-                            CASE WHEN role_oid IS NULL THEN 'CREATE ROLE, or make a key for another role.' ELSE format('SELECT mcp.allow_role(%L);', k.role_name) END;
-        RETURN;
-    END IF;
-    FOREACH verb IN ARRAY ARRAY['read:tables', 'write:tables'] LOOP
-        IF verb = ANY (k.scopes) OR (k.kind = 'service' AND cardinality(k.scopes) = 0) THEN
-            RETURN QUERY SELECT 'ok', 'scope', format('the key has %s', verb), NULL::text;
+    RETURN QUERY
+        SELECT 'warn', 'keys', format('role %s is not allowed for keys, and %s active %s for it: refused', x.role_name, count(*),
+                                      CASE count(*) WHEN 1 THEN 'key stands' ELSE 'keys stand' END),
+               CASE WHEN EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = x.role_name) THEN format('SELECT mcp.allow_role(%L);', quote_ident(x.role_name))
+                    ELSE string_agg(format('SELECT mcp.revoke_key(%L, %L);', x.kind, x.key_id), ' ' ORDER BY x.key_id) END
+          FROM mcp.keys AS x
+         WHERE x.revoked_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now())
+           AND NOT EXISTS (SELECT FROM mcp.allowed_roles AS a WHERE a.role_name = x.role_name)
+         GROUP BY x.role_name ORDER BY x.role_name;
+    FOR k IN SELECT x.key_id, x.kind, x.name, s.key AS setting, s.value
+               FROM mcp.keys AS x CROSS JOIN LATERAL jsonb_each_text(x.settings) AS s
+              WHERE x.revoked_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now())
+              ORDER BY x.name, x.key_id, s.key LOOP
+        why := NULL;
+        IF NOT mcp._setting_allowed(k.setting) THEN
+            why := 'it cannot be carried by a key';
         ELSE
-            RETURN QUERY SELECT 'warn', 'scope', format('the key lacks %s', verb), 'Make a key with that scope: scopes cannot be added.';
+            BEGIN
+                PERFORM mcp._check_setting(k.setting, k.value);
+            EXCEPTION WHEN OTHERS THEN
+                why := SQLERRM;
+            END;
+        END IF;
+        IF why IS NOT NULL THEN
+            RETURN QUERY SELECT 'error', 'keys', format('key %s (%s) carries the setting %s, so its calls fail: %s', k.key_id, k.name, k.setting, why),
+                                format('SELECT mcp.revoke_key(%L, %L); -- then make a new key without it', k.kind, k.key_id);
         END IF;
     END LOOP;
-    IF cardinality(parts) = 1 THEN
-        parts := ARRAY['public', parts[1]];
-    END IF;
-    SELECT c.oid, c.relkind, c.relrowsecurity, n.nspname, n.oid AS schema_oid INTO rel
-      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE n.nspname = parts[1] AND c.relname = parts[2] AND c.relkind IN ('r', 'p', 'v', 'm', 'f');
-    IF NOT FOUND THEN
-        RETURN QUERY SELECT 'error', 'table', format('there is no table or view %s', relation), 'Write schema.table; names are case-sensitive.';
-        RETURN;
-    END IF;
-    IF rel.nspname = ANY (regexp_split_to_array(current_setting('mcp.hidden_schemas'), '\s*,\s*')) THEN
-        IF k.kind = 'service' OR (to_regrole('mcp_admin') IS NOT NULL AND pg_has_role(role_oid, to_regrole('mcp_admin'), 'MEMBER')) THEN
-            RETURN QUERY SELECT 'ok', 'schema', format('schema %s is hidden, and this key is an admin''s', rel.nspname), NULL::text;
-        ELSE
-            RETURN QUERY SELECT 'error', 'schema', format('schema %s is hidden from all but admins (mcp.hidden_schemas)', rel.nspname), 'Use a service key, or a view in another schema.';
-        END IF;
-    END IF;
-    IF NOT has_schema_privilege(role_oid, rel.schema_oid, 'USAGE') THEN
-        RETURN QUERY SELECT 'error', 'grant', format('%s may not use schema %s: its tables are unknown to the key', k.role_name, rel.nspname),
-                            format('GRANT USAGE ON SCHEMA %I TO %I;', rel.nspname, k.role_name);
-    END IF;
-    FOREACH verb IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
-        IF has_table_privilege(role_oid, rel.oid, verb) THEN
-            RETURN QUERY SELECT 'ok', 'grant', format('%s may %s', k.role_name, lower(verb)), NULL::text;
-        ELSIF verb <> 'DELETE' AND has_any_column_privilege(role_oid, rel.oid, verb) THEN
-            RETURN QUERY SELECT 'ok', 'grant', format('%s may %s some columns', k.role_name, lower(verb)), NULL::text;
-        ELSE
-            RETURN QUERY SELECT CASE verb WHEN 'SELECT' THEN 'error' ELSE 'warn' END, 'grant', format('%s may not %s: the table is not accessible for it', k.role_name, lower(verb)),
-                                format('SELECT mcp.expose(%L, %L, ARRAY[%L]);', rel.oid::regclass, k.role_name, lower(verb));
-        END IF;
-    END LOOP;
-    IF (SELECT r.rolbypassrls FROM pg_roles AS r WHERE r.oid = role_oid) THEN
-        RETURN QUERY SELECT 'ok', 'policy', format('%s bypasses row-level security: it sees every row', k.role_name), NULL::text;
-    ELSIF NOT rel.relrowsecurity THEN
-        IF rel.relkind IN ('r', 'p') THEN
-            RETURN QUERY SELECT 'warn', 'policy', 'row-level security is off: the key sees every row', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', rel.oid::regclass);
-        END IF;
-    ELSE
-        FOREACH verb IN ARRAY ARRAY['r', 'a', 'w', 'd'] LOOP
-            SELECT string_agg(format('%s: %s', p.polname, coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))), '; ' ORDER BY p.polname)
-              INTO policies
-              FROM pg_policy AS p
-             WHERE p.polrelid = rel.oid AND p.polcmd IN (verb::"char", '*')
-               AND EXISTS (SELECT FROM unnest(p.polroles) AS o(r) WHERE o.r = 0 OR pg_has_role(role_oid, o.r, 'USAGE') OR o.r = role_oid);
-            IF policies IS NULL THEN
-                RETURN QUERY SELECT CASE verb WHEN 'r' THEN 'error' ELSE 'warn' END, 'policy',
-                    format('no policy lets %s %s', k.role_name, CASE verb WHEN 'r' THEN 'read any row' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update any row' ELSE 'delete any row' END),
-                    format('CREATE POLICY ... ON %s FOR %s TO %I ...;', rel.oid::regclass, CASE verb WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE' END, k.role_name);
-            ELSE
-                RETURN QUERY SELECT 'ok', 'policy', format('%s by %s', CASE verb WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update' ELSE 'delete' END, policies), NULL::text;
-            END IF;
-        END LOOP;
-    END IF;
+    RETURN QUERY
+        SELECT 'info', 'keys', format('key %s (%s) expired and is not revoked', x.key_id, x.name),
+               format('SELECT mcp.revoke_key(%L, %L);', x.kind, x.key_id)
+          FROM mcp.keys AS x WHERE x.revoked_at IS NULL AND x.expires_at <= now() ORDER BY x.name, x.key_id;
+    RETURN QUERY
+        SELECT 'info', 'keys', format('service key %s (%s) never expires', x.key_id, x.name),
+               format('SELECT mcp.revoke_key(%L, %L); -- after one with an end was made: fluxbase servicekeys create --name ... --expires 90d', x.kind, x.key_id)
+          FROM mcp.keys AS x
+         WHERE x.kind = 'service' AND x.revoked_at IS NULL AND (x.expires_at IS NULL OR x.expires_at = 'infinity') ORDER BY x.name, x.key_id;
+    RETURN QUERY
+        SELECT 'info', 'rate limit', format('%s active %s no limit of requests in the database: only that of fluxbase serve holds', count(*),
+                                            CASE count(*) WHEN 1 THEN 'key has' ELSE 'keys have' END),
+               'ALTER SYSTEM SET mcp.rate_limit_per_min = 600; SELECT pg_reload_conf();'
+          FROM mcp.keys AS x
+         WHERE x.revoked_at IS NULL AND (x.expires_at IS NULL OR x.expires_at > now()) AND x.rate_limit_per_min IS NULL
+           AND current_setting('mcp.rate_limit_per_min')::int = 0
+        HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION mcp.doctor_access IS 'Tells why a key sees or does not see a table: key, scope, schema, grant, policy.';
+
+-- What is registered: kind, name, function (NULL when it is gone) and how it is written.
+CREATE FUNCTION mcp._registered()
+    RETURNS TABLE (kind pg_catalog.text, name pg_catalog.text, function pg_catalog.oid, signature pg_catalog.text, unregister pg_catalog.text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT e.kind, e.name, p.oid, format('%I.%I(%s)', e.function_schema, e.function_name, e.function_arguments), e.unregister
+  FROM (SELECT 'tool' AS kind, t.name, t.function_schema, t.function_name, t.function_arguments, format('SELECT mcp.unregister_tool(%L);', t.name) AS unregister
+          FROM mcp._tools AS t
+        UNION ALL
+        SELECT 'resource', r.uri, r.function_schema, r.function_name, r.function_arguments, format('SELECT mcp.unregister_resource(%L);', r.uri)
+          FROM mcp._resources AS r
+        UNION ALL
+        SELECT 'prompt', q.name, q.function_schema, q.function_name, q.function_arguments, format('SELECT mcp.unregister_prompt(%L);', q.name)
+          FROM mcp._prompts AS q) AS e
+       LEFT JOIN pg_namespace AS n ON n.nspname = e.function_schema
+       LEFT JOIN pg_proc AS p ON p.pronamespace = n.oid AND p.proname = e.function_name AND oidvectortypes(p.proargtypes) = e.function_arguments
+$$;
+
+-- Why an entry is not served although its function exists, or NULL: what would be said if it were registered now.
+CREATE FUNCTION mcp._unfit(kind pg_catalog.text, name pg_catalog.text, function pg_catalog.oid) RETURNS pg_catalog.text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE kind
+        WHEN 'tool' THEN
+            PERFORM mcp._check_tool(t.name, function, t.input_schema::text, t.output_schema::text, t.annotations::text)
+               FROM mcp._tools AS t WHERE t.name = _unfit.name;
+        WHEN 'resource' THEN
+            PERFORM mcp._check_resource(_unfit.name, function);
+        ELSE
+            PERFORM mcp._check_prompt(function, p.arguments::text) FROM mcp._prompts AS p WHERE p.name = _unfit.name;
+    END CASE;
+    RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN replace(SQLERRM, ' Nothing was registered.', '');
+END
+$$;
+
+CREATE FUNCTION mcp._doctor_registrations()
+    RETURNS TABLE (level pg_catalog.text, topic pg_catalog.text, finding pg_catalog.text, remedy pg_catalog.text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    r record;
+    why text;
+BEGIN
+    FOR r IN SELECT e.*, p.prosecdef, o.rolname AS owner, o.rolsuper, n.nspname,
+                    EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%') AS pinned
+               FROM mcp._registered() AS e
+                    LEFT JOIN pg_proc AS p ON p.oid = e.function
+                    LEFT JOIN pg_roles AS o ON o.oid = p.proowner
+                    LEFT JOIN pg_namespace AS n ON n.oid = p.pronamespace
+              ORDER BY e.kind, e.name LOOP
+        IF r.function IS NULL THEN
+            RETURN QUERY SELECT 'error', 'registered', format('%s %s is not listed: its function %s does not exist any more', r.kind, r.name, r.signature), r.unregister;
+            CONTINUE;
+        END IF;
+        why := mcp._unfit(r.kind, r.name, r.function);
+        IF why IS NOT NULL THEN
+            RETURN QUERY SELECT 'error', 'registered', format('%s %s does not work: %s', r.kind, r.name, why),
+                                r.unregister || ' -- or register it anew with what fits';
+        END IF;
+        IF NOT EXISTS (SELECT FROM mcp._key_roles() AS k WHERE has_function_privilege(k.oid, r.function, 'EXECUTE') AND has_schema_privilege(k.oid, r.nspname, 'USAGE')) THEN
+            RETURN QUERY SELECT 'warn', 'registered', format('%s %s is listed for no key: no role of keys may execute %s', r.kind, r.name, r.function::regprocedure),
+                                format('GRANT USAGE ON SCHEMA %I TO authenticated; GRANT EXECUTE ON FUNCTION %s TO authenticated;', r.nspname, r.function::regprocedure);
+        END IF;
+        IF r.prosecdef AND r.rolsuper THEN
+            RETURN QUERY SELECT 'warn', 'registered', format('%s %s runs as its owner, the superuser %s: grants and row-level security do not hold in it', r.kind, r.name, r.owner),
+                                format('ALTER FUNCTION %s SECURITY INVOKER; -- or give it an owner with fewer rights', r.function::regprocedure);
+        END IF;
+        IF r.prosecdef AND NOT r.pinned THEN
+            RETURN QUERY SELECT 'warn', 'registered', format('%s %s runs as its owner %s with the search_path of the caller', r.kind, r.name, r.owner),
+                                format('ALTER FUNCTION %s SET search_path = %I, pg_temp;', r.function::regprocedure, r.nspname);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- At most this many findings of one level and topic are shown unless all are asked for.
+CREATE FUNCTION mcp._doctor_shown() RETURNS pg_catalog.int4
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 20 $$;

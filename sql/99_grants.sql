@@ -8,6 +8,8 @@ COMMENT ON FUNCTION mcp.handle(pg_catalog.text, pg_catalog.text, pg_catalog.json
     'The listener''s entry: message, credential, transport; one row with the HTTP status and the body.';
 COMMENT ON FUNCTION mcp._serve(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS
     'mcp.handle(text, text, jsonb) for fluxbase serve: the status in a line of its own, then the body.';
+COMMENT ON FUNCTION mcp._changes() IS
+    'For fluxbase serve: another text than before, asked on the same connection, when what a key sees may have changed.';
 COMMENT ON FUNCTION mcp.progress(pg_catalog.float8, pg_catalog.float8, pg_catalog.text) IS
     'Inside a tool: tells the client how far it is. Nothing happens if the client did not ask.';
 COMMENT ON FUNCTION mcp.log(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
@@ -30,9 +32,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
     mcp._generate_key(pg_catalog.text), mcp._keys_changed(pg_catalog.oid), mcp._setting_allowed(pg_catalog.text),
     mcp._check_setting(pg_catalog.text, pg_catalog.text), mcp._scopes(),
-    mcp._outer_user(), mcp._preloaded(), mcp._public_has(), mcp._forget_keys(),
+    mcp._outer_user(), mcp._preloaded(), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
     mcp._check_tool(pg_catalog.text, pg_catalog.oid, pg_catalog.text, pg_catalog.text, pg_catalog.text),
     mcp._check_resource(pg_catalog.text, pg_catalog.oid), mcp._check_prompt(pg_catalog.oid, pg_catalog.text)
     TO mcp_owner;
-ALTER FUNCTION mcp.doctor() OWNER TO mcp_owner;
-ALTER FUNCTION mcp.doctor_access(pg_catalog.text, pg_catalog.text) OWNER TO mcp_owner;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::body::Bytes;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, Type};
@@ -42,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) reference: &'a str,
     /// Who is told what the tool tells while it runs.
     pub(crate) notices: Option<Notices>,
+    /// Told when the client wants the call to end.
+    pub(crate) stop: Option<&'a Notify>,
 }
 
 /// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, then the body, if there is one.
@@ -71,6 +74,11 @@ pub(crate) enum Failure {
         /// Whether it is certain that nothing was changed.
         rolled_back: bool,
     },
+    /// The client cancelled the call.
+    Stopped {
+        /// Whether it is certain that nothing was changed.
+        rolled_back: bool,
+    },
     /// Other transactions were in the way every time. Rolled back.
     Conflict,
     /// The connection broke while the call ran.
@@ -84,7 +92,13 @@ pub(crate) enum Failure {
 
 /// Sends the call and waits for its end.
 pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure> {
-    let mut lease = lease(pool, call).await?;
+    let mut lease = match call.stop {
+        None => lease(pool, call).await?,
+        Some(stop) => tokio::select! {
+            lease = lease(pool, call) => lease?,
+            () = stop.notified() => return Err(Failure::Stopped { rolled_back: true }),
+        },
+    };
     let deadline = Instant::now() + call.deadline;
     let (mut conflicts, mut prepared_again, mut lost) = (0, false, false);
     loop {
@@ -195,13 +209,31 @@ async fn send(connection: &mut Connection, call: &Call<'_>, deadline: Instant) -
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
         [&call.message, &call.credential, &call.transport];
     let mut query = pin!(client.query_opt(&*statement, &parameters));
-    match link.drive_until(deadline, query.as_mut()).await {
-        Ok(result) => result.map_err(Fault::Sql),
-        Err(Late) => stop(client, link, backend, query, call).await,
+    let ended = match call.stop {
+        None => Some(link.drive_until(deadline, query.as_mut()).await),
+        // In this order, so that the statement is sent before it is cancelled.
+        Some(stop) => tokio::select! {
+            biased;
+            ended = link.drive_until(deadline, query.as_mut()) => Some(ended),
+            () = stop.notified() => None,
+        },
+    };
+    match ended {
+        Some(Ok(result)) => result.map_err(Fault::Sql),
+        Some(Err(Late)) => {
+            tracing::warn!(request = call.reference, "the deadline has passed; cancelling the statement");
+            let failure = |rolled_back| Failure::Deadline { rolled_back };
+            stop(client, link, backend, query, call, failure).await
+        }
+        None => {
+            tracing::debug!(request = call.reference, "the client cancelled the call");
+            let failure = |rolled_back| Failure::Stopped { rolled_back };
+            stop(client, link, backend, query, call, failure).await
+        }
     }
 }
 
-/// The deadline has passed: cancel, wait for the end, terminate. An answer that still comes has been committed and is
+/// The deadline has passed, or the client wants no more: cancel, wait for the end, terminate. An answer that still comes has been committed and is
 /// worth more than an error.
 async fn stop(
     client: &Client,
@@ -209,10 +241,10 @@ async fn stop(
     backend: &Backend,
     query: Pin<&mut impl Future<Output = Result<Option<Row>, tokio_postgres::Error>>>,
     call: &Call<'_>,
+    failure: impl Fn(bool) -> Failure,
 ) -> Result<Option<Row>, Fault> {
-    tracing::warn!(request = call.reference, "the deadline has passed; cancelling the statement");
     let grace = Instant::now() + GRACE;
-    let failure = |rolled_back| Err(Fault::Final(Failure::Deadline { rolled_back }));
+    let failure = |rolled_back| Err(Fault::Final(failure(rolled_back)));
     if let Ok(Err(error)) = timeout_at(grace, backend.cancel(client.cancel_token())).await {
         tracing::warn!(request = call.reference, reason = %error, "the cancel request could not be sent");
     }
@@ -379,6 +411,14 @@ impl Failure {
                 format!(
                     "The call was stopped: it took longer than the listener's deadline ({} s). {}",
                     deadline.as_secs_f32(),
+                    if rolled_back { nothing } else { unknown }
+                ),
+            ),
+            // Nobody waits for it any more; a status that says failure would be logged as one by clients.
+            Failure::Stopped { rolled_back } => (
+                200,
+                format!(
+                    "The call was cancelled by its client. {}",
                     if rolled_back { nothing } else { unknown }
                 ),
             ),

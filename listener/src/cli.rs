@@ -1,14 +1,16 @@
-//! The command line: `serve`, `clientkeys`, `servicekeys`, `init`, `doctor`.
+//! The command line: `serve`, `stdio`, `clientkeys`, `servicekeys`, `init`, `doctor`.
 //!
-//! Everything except `serve` is a thin call of SQL functions, so that psql can do the same. Results go to standard
+//! Everything except `serve` and `stdio` is a thin call of SQL functions, so that psql can do the same. Results go to standard
 //! output, errors with a hint to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod check;
 mod doctor;
 mod failure;
 mod init;
 mod keys;
 mod serve;
 mod session;
+mod stdio;
 mod table;
 
 use std::io::Write as _;
@@ -18,6 +20,8 @@ use clap::{Parser, Subcommand};
 use fluxbase_credential::Kind;
 
 use failure::Failure;
+
+use crate::systemd::Inherited;
 
 /// Postgres for AI assistants: the listener of fluxbase_mcp_ext and its tools.
 #[derive(Debug, Parser)]
@@ -35,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Serve MCP over HTTP.
     Serve(serve::Options),
+    /// Serve MCP on standard input and output, for hosts that only start local programs.
+    Stdio(stdio::Options),
     /// Keys for assistants: they act as a database role, under row-level security.
     Clientkeys {
         #[command(subcommand)]
@@ -60,11 +66,19 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
+    // Before there are threads: the sockets' variables are taken out of the environment.
+    let inherited = match &arguments.command {
+        Command::Serve(_) => match Inherited::take() {
+            Ok(inherited) => inherited,
+            Err(error) => return Failure::new(format!("cannot take systemd's sockets: {error}")).report(),
+        },
+        _ => Inherited::default(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
     };
-    let outcome = runtime.block_on(dispatch(arguments));
+    let outcome = runtime.block_on(dispatch(arguments, inherited));
     crate::logging::flush();
     match outcome {
         Ok(code) => code,
@@ -72,10 +86,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
+async fn dispatch(arguments: Arguments, inherited: Inherited) -> Result<ExitCode, Failure> {
     let url = arguments.database_url.as_deref();
     match arguments.command {
-        Command::Serve(options) => serve::serve(options, url).await,
+        Command::Serve(options) => serve::serve(options, url, inherited).await,
+        Command::Stdio(options) => stdio::run(options, url).await,
         Command::Clientkeys { action } => keys::run(Kind::Client, action, url).await,
         Command::Servicekeys { action } => keys::run(Kind::Service, action, url).await,
         Command::Init(options) => init::run(options, url).await,
@@ -122,13 +137,19 @@ mod tests {
             "fluxbase --database-url postgres://h/d doctor access --key-name n --table t",
             "fluxbase doctor --json",
             "fluxbase init --json",
-            "fluxbase serve --config x.yaml --listen 127.0.0.1:0",
+            "fluxbase serve --config x.yaml --listen 127.0.0.1:0 --listen unix:/run/fluxbase/mcp.sock",
+            "fluxbase serve --check --json",
+            "fluxbase stdio --config x.yaml --key-file key --database-url postgres://h/d",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in
-            ["fluxbase", "fluxbase clientkeys create", "fluxbase clientkeys create --name a --expires soon"]
-        {
+        for line in [
+            "fluxbase",
+            "fluxbase serve --json",
+            "fluxbase serve --listen unix:relative",
+            "fluxbase clientkeys create",
+            "fluxbase clientkeys create --name a --expires soon",
+        ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

@@ -7,6 +7,7 @@
 //! It does not hold the database connection: see [`crate::database`].
 
 pub mod duration;
+mod listen;
 mod options;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use listen::{Listen, TlsFiles};
 use options::Section;
 
 /// The file that is read when `--config` is not given, in the current directory, if it is there.
@@ -31,8 +33,13 @@ const MCP_OPTIONS: [&str; 7] = [
     "allowed_resources",
 ];
 
-const LISTENER_OPTIONS: [&str; 13] = [
+const LISTENER_OPTIONS: [&str; 19] = [
     "listen",
+    "unix_socket_mode",
+    "tls_certificate",
+    "tls_key",
+    "metrics",
+    "cors_origins",
     "pool_size",
     "reserved_connections",
     "deadline",
@@ -41,6 +48,7 @@ const LISTENER_OPTIONS: [&str; 13] = [
     "header_timeout",
     "body_timeout",
     "max_connections",
+    "max_streams",
     "allowed_origins",
     "allowed_hosts",
     "log",
@@ -63,7 +71,7 @@ pub struct Mcp {
     pub enabled: bool,
     /// Path of the endpoint, without a trailing slash; empty for `/`. Default `/mcp`.
     pub base_path: String,
-    /// Accepted, without effect: nothing lives between two requests. Default 3600 s.
+    /// How long what lives between two requests may live: an open stream of `subscriptions/listen`. Default 3600 s.
     pub session_timeout: Duration,
     /// Largest request body in bytes. Default 10485760.
     pub max_message_size: usize,
@@ -73,17 +81,23 @@ pub struct Mcp {
     pub allowed_tools: Vec<String>,
     /// Resources that may be listed and read; empty allows all. Default empty.
     pub allowed_resources: Vec<String>,
-    /// Whether `session_timeout` was written, so that the log can say that it has no effect.
-    pub session_timeout_given: bool,
 }
 
 /// The `listener:` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// Addresses to listen on. Default 127.0.0.1:8080 and [::1]:8080.
-    pub listen: Vec<SocketAddr>,
+    /// Addresses and Unix sockets to listen on. Default 127.0.0.1:8080 and [::1]:8080.
+    pub listen: Vec<Listen>,
     /// Whether `listen` was written. A default address that the machine lacks (no IPv6) is skipped with a warning.
     pub listen_given: bool,
+    /// Mode of the Unix sockets' files. Default 0660.
+    pub unix_socket_mode: u32,
+    /// The certificate for the addresses. Default none: plain HTTP. Unix sockets are always plain.
+    pub tls: Option<TlsFiles>,
+    /// Where to serve `/metrics`. Default nowhere.
+    pub metrics: Option<Listen>,
+    /// Origins whose pages may call the server from a browser (CORS), exactly as browsers write them. Default none.
+    pub cors_origins: Vec<String>,
     /// Connections to Postgres for all calls. Default 2 × cores.
     pub pool_size: usize,
     /// Further connections that only short calls use. Default 2.
@@ -96,10 +110,12 @@ pub struct Http {
     pub queue_timeout: Duration,
     /// Time for the head of a request, which includes the idle time of a kept connection. Default 30 s.
     pub header_timeout: Duration,
-    /// Time for the body of a request. Default 30 s.
+    /// Time for the body of a request, and how long a client may take nothing of its answer. Default 30 s.
     pub body_timeout: Duration,
     /// Client connections at the same time; more wait in the kernel's queue. Default 1024.
     pub max_connections: usize,
+    /// Streams of `subscriptions/listen` at the same time, at most an eighth of them for one key. Default 256.
+    pub max_streams: usize,
     /// Values of `Origin` that are accepted besides loopback and the host itself. Default none.
     pub allowed_origins: Vec<String>,
     /// Hosts, with or without port, that are accepted over loopback besides the loopback names; `*` for any.
@@ -231,8 +247,12 @@ impl Config {
 
     /// The address that a person on this machine would use: `http://localhost:8080/mcp`.
     pub fn url(&self) -> String {
-        let port = self.listener.listen.first().map_or(8080, SocketAddr::port);
-        format!("http://localhost:{port}{}", self.mcp.base_path)
+        let port = self.listener.listen.iter().find_map(|listen| match listen {
+            Listen::Tcp(address) => Some(address.port()),
+            Listen::Unix(_) => None,
+        });
+        let scheme = if self.listener.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://localhost:{}{}", port.unwrap_or(8080), self.mcp.base_path)
     }
 }
 
@@ -251,8 +271,7 @@ impl Mcp {
         Ok(Mcp {
             enabled: section.bool("enabled", false)?,
             base_path: base_path.trim_end_matches('/').to_owned(),
-            session_timeout: section.duration("session_timeout", Duration::from_secs(3600))?,
-            session_timeout_given: section.has("session_timeout"),
+            session_timeout: section.some_duration("session_timeout", Duration::from_secs(3600))?,
             max_message_size: section.number(
                 "max_message_size",
                 1,
@@ -277,17 +296,17 @@ impl Http {
         let listen = section
             .list("listen")?
             .iter()
-            .map(|text| {
-                text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| {
-                    section.refuse("listen", "a list of addresses with port, such as [\"127.0.0.1:8080\"]")
-                })
-            })
-            .collect::<Result<Vec<SocketAddr>, _>>()?;
+            .map(|text| text.parse().map_err(|_| section.refuse("listen", listen::FORM)))
+            .collect::<Result<Vec<Listen>, _>>()?;
         let listen_given = !listen.is_empty();
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Ok(Http {
             listen: if listen_given { listen } else { default_addresses() },
             listen_given,
+            unix_socket_mode: listen::socket_mode(section)?,
+            tls: listen::tls(section)?,
+            metrics: listen::metrics(section)?,
+            cors_origins: listen::cors_origins(section)?,
             pool_size: section.number("pool_size", 1, 2 * cores as u64, COUNT)? as usize,
             reserved_connections: section.number("reserved_connections", 0, 2, "a whole number, 0 or more")?
                 as usize,
@@ -297,6 +316,7 @@ impl Http {
             header_timeout: section.some_duration("header_timeout", Duration::from_secs(30))?,
             body_timeout: section.some_duration("body_timeout", Duration::from_secs(30))?,
             max_connections: section.number("max_connections", 1, 1024, COUNT)? as usize,
+            max_streams: section.number("max_streams", 1, 256, COUNT)? as usize,
             allowed_origins: section.list("allowed_origins")?,
             allowed_hosts: section.list("allowed_hosts")?,
             log: match section.text("log", "human")?.as_str() {
@@ -310,8 +330,10 @@ impl Http {
 }
 
 /// Loopback in both families, since `localhost` may mean either.
-fn default_addresses() -> Vec<SocketAddr> {
-    vec![SocketAddr::from(([127, 0, 0, 1], 8080)), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 8080))]
+fn default_addresses() -> Vec<Listen> {
+    let loopback =
+        [SocketAddr::from(([127, 0, 0, 1], 8080)), SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 8080))];
+    loopback.map(Listen::Tcp).into()
 }
 
 #[cfg(test)]
@@ -337,8 +359,7 @@ mod tests {
         .unwrap();
         let defaults = load("").unwrap();
         assert!(config.mcp.enabled && !defaults.mcp.enabled);
-        assert!(config.mcp.session_timeout_given && !defaults.mcp.session_timeout_given);
-        assert_eq!(Mcp { enabled: false, session_timeout_given: false, ..config.mcp }, defaults.mcp);
+        assert_eq!(Mcp { enabled: false, ..config.mcp }, defaults.mcp);
         assert_eq!(defaults.mcp.base_path, "/mcp");
         assert_eq!(defaults.mcp.session_timeout, Duration::from_secs(3600));
         assert_eq!(defaults.mcp.max_message_size, 10_485_760);
@@ -395,6 +416,16 @@ mod tests {
             ("listener: {deadline: 0}", "above zero"),
             ("listener: {listen: [here]}", "addresses with port"),
             ("listener: {log: xml}", "human or json"),
+            ("listener: {listen: [\"unix:x\"]}", "unix:/run/fluxbase/mcp.sock"),
+            ("listener: {tls_key: a.pem}", "together with tls_certificate"),
+            ("listener: {tls_certificate: a.pem}", "together with tls_key"),
+            ("listener: {unix_socket_mode: 0660}", "in quotes"),
+            ("listener: {unix_socket_mode: '0460'}", "from \"0600\""),
+            ("listener: {unix_socket_mode: '1660'}", "from \"0600\""),
+            ("listener: {metrics: 9464}", "a text"),
+            ("listener: {metrics: '9464'}", "127.0.0.1:9464"),
+            ("listener: {cors_origins: ['*']}", "no *"),
+            ("listener: {cors_origins: ['https://app.example/']}", "no path"),
             ("mcp: {enabled: true", "not valid YAML"),
         ] {
             let error = load(text).unwrap_err().to_string();
@@ -408,6 +439,28 @@ mod tests {
     fn rate_limit_zero_and_root_path_are_allowed() {
         let config = load("mcp: {rate_limit_per_min: 0, base_path: /}").unwrap();
         assert_eq!((config.mcp.rate_limit_per_min, config.mcp.base_path.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn sockets_certificate_and_metrics() {
+        let config = load(
+            "listener:\n  listen: ['unix:/run/m.sock', '0.0.0.0:8443']\n  unix_socket_mode: '0600'\n  tls_certificate: c.pem\n  \
+             tls_key: k.pem\n  metrics: 127.0.0.1:9464\n  cors_origins: ['https://app.example']\n",
+        )
+        .unwrap();
+        let http = &config.listener;
+        assert_eq!(http.listen[0], Listen::Unix("/run/m.sock".into()));
+        assert_eq!((http.unix_socket_mode, load("").unwrap().listener.unix_socket_mode), (0o600, 0o660));
+        assert_eq!(http.tls, Some(TlsFiles { certificate: "c.pem".into(), key: "k.pem".into() }));
+        assert_eq!(http.metrics, Some("127.0.0.1:9464".parse().unwrap()));
+        assert_eq!(http.cors_origins, ["https://app.example"]);
+        assert_eq!(config.url(), "https://localhost:8443/mcp");
+        let env = [
+            ("FLUXBASE_LISTENER_LISTEN", "unix:/a,127.0.0.1:9"),
+            ("FLUXBASE_LISTENER_UNIX_SOCKET_MODE", "0666"),
+        ];
+        let http = load_with("", &env).unwrap().listener;
+        assert_eq!((http.listen.len(), http.unix_socket_mode), (2, 0o666));
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Connection {
     }
 
     /// The single value of a statement that gives one.
-    async fn single(&mut self, sql: &str) -> Result<String, Unreachable> {
+    pub(crate) async fn single(&mut self, sql: &str) -> Result<String, Unreachable> {
         let messages = self.simple_query(sql).await.map_err(Unreachable::Postgres)?;
         let value = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
@@ -216,7 +216,9 @@ impl Link {
                 return Poll::Ready(Ok(outcome));
             }
             match &mut self.alarm {
-                Some(alarm) => alarm.as_mut().poll(cx).map(|()| Err(Late)),
+                // Apart from tokio's budget: a server that floods us with notices uses it up in `step`, each time, and the
+                // alarm would never be looked at.
+                Some(alarm) => pin!(tokio::task::unconstrained(alarm.as_mut())).poll(cx).map(|()| Err(Late)),
                 None => Poll::Pending,
             }
         })

@@ -83,7 +83,11 @@ pub(crate) async fn answer(
         }
     });
     match first.await {
-        Err(reply) => reply,
+        Err(reply) => match notices.try_recv() {
+            // Both were read from Postgres at once.
+            Ok(notice) => reply::stream(Events::new(notice, Task::spawn(std::future::ready(reply)), notices)),
+            Err(_) => reply,
+        },
         Ok(notice) => reply::stream(Events::new(notice, Task::spawn(call), notices)),
     }
 }
@@ -193,6 +197,17 @@ mod tests {
         let reply = answer(async { json("{}") }, notices).await;
         assert_eq!(reply.headers()[CONTENT_TYPE], "application/json");
         assert_eq!(text(reply).await, "{}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ends_at_once_still_tells() {
+        let (sender, notices) = mpsc::channel(4);
+        let call = async move {
+            sender.try_send("1".to_owned()).expect("there is room");
+            json("{}")
+        };
+        let reply = answer(call, notices).await;
+        assert_eq!(text(reply).await, "event: message\ndata: 1\n\nevent: message\ndata: {}\n\n");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ const ENTRIES: usize = 10_000;
 pub(crate) struct Limiter {
     hasher: RandomState,
     state: Mutex<State>,
+    /// Wrong keys, and requests that were turned away for them, since the start: for `/metrics`.
+    pub(crate) wrong: AtomicU64,
+    pub(crate) turned_away: AtomicU64,
 }
 
 #[derive(Default)]
@@ -31,7 +35,12 @@ struct State {
 
 impl Limiter {
     pub(crate) fn new() -> Limiter {
-        Limiter { hasher: RandomState::new(), state: Mutex::new(State::default()) }
+        Limiter {
+            hasher: RandomState::new(),
+            state: Mutex::new(State::default()),
+            wrong: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+        }
     }
 
     /// Whether a request of `address` may go on. `credential` is `None` when its key is malformed.
@@ -46,11 +55,16 @@ impl Limiter {
         let known = credential
             .and_then(|text| state.accepted.get(&self.hasher.hash_one(text)))
             .is_some_and(|at| now.saturating_duration_since(*at) < ACCEPTED_FOR);
-        if known { Ok(()) } else { Err((WINDOW - age).as_secs() as u32 + 1) }
+        if known {
+            return Ok(());
+        }
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+        Err((WINDOW - age).as_secs() as u32 + 1)
     }
 
     /// Counts a wrong key.
     pub(crate) fn failed(&self, address: IpAddr, now: Instant) {
+        self.wrong.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut state.failures, |(since, _)| now.saturating_duration_since(*since) < WINDOW);
         let entry = state.failures.entry(group(address)).or_insert((now, 0));

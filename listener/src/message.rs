@@ -1,7 +1,9 @@
-//! The two members of a message that the listener reads: its id, to echo it in a refusal, and its method, for the lane
-//! and the log. Nothing here judges a message: `mcp._serve` does, and gets the text as it came.
+//! The members of a message that the listener reads: its id, to echo it in a refusal, its method, for the lane and the log, which call a
+//! cancellation names, and, only where `/metrics` is on, the name of the tool. Nothing here judges a message: `mcp._serve` does, and gets the text
+//! as it came.
 
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::pool::Lane;
@@ -39,6 +41,42 @@ pub(crate) struct Peek {
     pub(crate) id: String,
     /// The method, if it is one of [`KNOWN`].
     pub(crate) method: Option<&'static str>,
+    /// The request that `notifications/cancelled` names, as [`plain`] writes its id.
+    pub(crate) cancels: Option<String>,
+}
+
+/// The name of the tool that a `tools/call` names, for `/metrics`: reads no further than to the name, which clients write first.
+/// Nothing when the message has none, or names it in a way that is not the usual one.
+pub(crate) fn tool(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Called<'a> {
+        #[serde(borrow)]
+        params: &'a RawValue,
+    }
+    struct Name<'n>(&'n mut Option<String>);
+    impl<'de> Visitor<'de> for Name<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<std::borrow::Cow<str>>()? {
+                if key == "name" {
+                    *self.0 = map.next_value::<Option<String>>()?;
+                    return Ok(());
+                }
+                map.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+    let called = serde_json::from_str::<Called>(text).ok()?;
+    let mut name = None;
+    // That the rest was not read is an error to serde, and none to us.
+    let _ = serde_json::Deserializer::from_str(called.params.get()).deserialize_map(Name(&mut name));
+    name
 }
 
 #[derive(Deserialize)]
@@ -47,6 +85,19 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Cancellation<'a> {
+    #[serde(borrow)]
+    params: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled<'a> {
+    #[serde(borrow)]
+    request_id: &'a RawValue,
 }
 
 impl Peek {
@@ -61,12 +112,15 @@ impl Peek {
             false => known(raw.strip_prefix('"')?.strip_suffix('"')?),
         });
         let id = envelope.id.map(RawValue::get).filter(|raw| is_id(raw)).unwrap_or("null").to_owned();
-        Peek { id, method }
+        let cancels = (method == Some("notifications/cancelled") && envelope.id.is_none())
+            .then(|| cancelled(text))
+            .flatten();
+        Peek { id, method, cancels }
     }
 
     /// For a message that could not be read.
     pub(crate) fn nothing() -> Peek {
-        Peek { id: "null".to_owned(), method: None }
+        Peek { id: "null".to_owned(), method: None, cancels: None }
     }
 
     /// Tool calls, and what is not known, may be slow.
@@ -82,6 +136,11 @@ impl Peek {
         self.method == Some("tools/call")
     }
 
+    /// Whether the answer is a stream of what changes.
+    pub(crate) fn listens(&self) -> bool {
+        self.method == Some("subscriptions/listen")
+    }
+
     /// Whether the message changes nothing, so that it may be sent again when its outcome is not known.
     pub(crate) fn repeatable(&self) -> bool {
         self.lane() == Lane::Short
@@ -90,6 +149,23 @@ impl Peek {
     /// The word for the log.
     pub(crate) fn label(&self) -> &'static str {
         self.method.unwrap_or("other")
+    }
+}
+
+fn cancelled(text: &str) -> Option<String> {
+    let params = serde_json::from_str::<Cancellation>(text).ok()?.params.get();
+    // An array serde would take for the members in their order.
+    let named = params.starts_with('{').then(|| serde_json::from_str::<Cancelled>(params).ok()).flatten()?;
+    plain(named.request_id.get())
+}
+
+/// An id as JSON with no choice left of how to write it: `"a"` may have come as `"\u0061"`. `None` for what is no id.
+pub(crate) fn plain(id: &str) -> Option<String> {
+    match id {
+        text if text.starts_with('"') => {
+            serde_json::from_str::<String>(text).ok().map(|text| serde_json::Value::from(text).to_string())
+        }
+        number => is_id(number).then(|| number.to_owned()),
     }
 }
 
@@ -139,8 +215,46 @@ mod tests {
     }
 
     #[test]
+    fn a_cancellation_names_its_request() {
+        for (params, cancels) in [
+            (r#"{"requestId":7,"reason":"late"}"#, Some("7")),
+            (r#"{"requestId":"a\"b"}"#, Some(r#""a\"b""#)),
+            (r#"{"requestId":null}"#, None),
+            (r#"{"requestId":{}}"#, None),
+            (r#"{"requestId":"\u0061"}"#, Some(r#""a""#)),
+            ("{}", None),
+            ("[7]", None),
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+            assert_eq!(Peek::at(&text).cancels.as_deref(), cancels, "{params}");
+        }
+        for other in [
+            r#"{"method":"ping","params":{"requestId":7}}"#,
+            r#"{"id":1,"method":"notifications/cancelled","params":{"requestId":7}}"#,
+        ] {
+            assert_eq!(Peek::at(other).cancels, None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_tool_is_found_wherever_it_stands() {
+        for (text, name) in [
+            (r#"{"method":"tools/call","params":{"name":"a","arguments":{"name":"b"}}}"#, Some("a")),
+            (r#"{"params":{"arguments":{"name":"b"},"_meta":{},"n\u0061me":"a\n"},"id":1}"#, Some("a\n")),
+            (r#"{"params":{"arguments":{"name":"b"}}}"#, None),
+            (r#"{"params":{"name":5}}"#, None),
+            (r#"{"params":{"name":null}}"#, None),
+            (r#"{"params":[1]}"#, None),
+            (r#"{"id":1}"#, None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(tool(text).as_deref(), name, "{text}");
+        }
+    }
+
+    #[test]
     fn deep_nesting_does_no_harm() {
         let text = format!(r#"{{"id":1,"method":"ping","params":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(Peek::at(&text), Peek { id: "1".to_owned(), method: Some("ping") });
+        assert_eq!(Peek::at(&text), Peek { id: "1".to_owned(), method: Some("ping"), cancels: None });
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! It is small enough that an own pool is simpler than bending one to two lanes and to the cancel rule.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,6 +85,46 @@ pub(crate) struct Pool {
     idle: Mutex<Vec<Box<Connection>>>,
     queue_timeout: Duration,
     places: (usize, usize),
+    counts: Counts,
+}
+
+/// What happened since the start, and who waits now: for `/metrics`.
+#[derive(Default)]
+struct Counts {
+    opened: AtomicU64,
+    failed: AtomicU64,
+    waiting: AtomicU64,
+}
+
+/// The state of the pool as `/metrics` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Places for all calls, and those for short ones only.
+    pub(crate) places: u64,
+    /// Places that are taken.
+    pub(crate) in_use: u64,
+    /// Calls that wait for a place.
+    pub(crate) waiting: u64,
+    /// Connections opened since the start.
+    pub(crate) opened: u64,
+    /// Attempts to open one that failed since the start.
+    pub(crate) failed: u64,
+}
+
+/// One who waits for a place.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU64) -> Waiting<'a> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Why a caller got no connection.
@@ -106,6 +147,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             queue_timeout,
             places: (general, reserved),
+            counts: Counts::default(),
         })
     }
 
@@ -114,13 +156,30 @@ impl Pool {
         &self.target
     }
 
+    /// Its state now.
+    pub(crate) fn figures(&self) -> Figures {
+        let places = self.places.0 + self.places.1;
+        let free = self.lanes.general.available_permits() + self.lanes.reserved.available_permits();
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Figures {
+            places: places as u64,
+            in_use: places.saturating_sub(free) as u64,
+            waiting: count(&self.counts.waiting),
+            opened: count(&self.counts.opened),
+            failed: count(&self.counts.failed),
+        }
+    }
+
     /// Waits for a place and for a connection.
     pub(crate) async fn lease(self: &Arc<Self>, lane: Lane) -> Result<Lease, NoLease> {
         let permit = match self.lanes.try_enter(lane) {
             Some(permit) => permit,
-            None => tokio::time::timeout(self.queue_timeout, self.lanes.enter(lane))
-                .await
-                .map_err(|_| NoLease::Busy)?,
+            None => {
+                let _counted = Waiting::new(&self.counts.waiting);
+                tokio::time::timeout(self.queue_timeout, self.lanes.enter(lane))
+                    .await
+                    .map_err(|_| NoLease::Busy)?
+            }
         };
         let connection = match self.take_idle() {
             Some(connection) => connection,
@@ -152,7 +211,10 @@ impl Pool {
         let give_up = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(50);
         loop {
-            match Connection::open(&self.target).await {
+            let opened = Connection::open(&self.target).await;
+            let count = if opened.is_ok() { &self.counts.opened } else { &self.counts.failed };
+            count.fetch_add(1, Ordering::Relaxed);
+            match opened {
                 Ok(connection) => return Ok(connection),
                 Err(error) if error.may_pass() && Instant::now() + pause < give_up => {
                     tokio::time::sleep(pause).await;
@@ -313,7 +375,14 @@ mod tests {
         let started = Instant::now();
         assert!(matches!(pool.lease(Lane::General).await, Err(NoLease::Unreachable(_))));
         assert!(started.elapsed() < PATIENCE + Duration::from_secs(1));
+        let failed = pool.figures().failed;
+        assert!(failed >= 2, "it tried again: {failed}");
         let _held = pool.lanes.enter(Lane::General).await;
-        assert!(matches!(pool.lease(Lane::General).await, Err(NoLease::Busy)));
+        let waits = pool.lease(Lane::General);
+        let mut waits = std::pin::pin!(waits);
+        assert!(tokio::time::timeout(Duration::from_millis(5), &mut waits).await.is_err());
+        assert_eq!(pool.figures(), Figures { places: 1, in_use: 1, waiting: 1, opened: 0, failed });
+        assert!(matches!(waits.await, Err(NoLease::Busy)));
+        assert_eq!(pool.figures().waiting, 0);
     }
 }

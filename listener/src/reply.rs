@@ -111,9 +111,13 @@ pub(crate) fn empty(status: StatusCode) -> Reply {
 
 /// A JSON-RPC error. `id` is JSON text.
 pub(crate) fn error(status: StatusCode, code: i32, message: &str, id: &str) -> Reply {
+    with_body(status, "application/json", error_body(code, message, id))
+}
+
+/// The text of such an error, on one line.
+pub(crate) fn error_body(code: i32, message: &str, id: &str) -> String {
     let message = serde_json::Value::from(message);
-    let body = format!(r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":{message}}},"id":{id}}}"#);
-    with_body(status, "application/json", body)
+    format!(r#"{{"jsonrpc":"2.0","error":{{"code":{code},"message":{message}}},"id":{id}}}"#)
 }
 
 /// The same with the header that tells when to come back.

@@ -19,19 +19,27 @@ use tracing::Level;
 use crate::body::{BodyError, Bounds, swallow};
 use crate::call::{self, Call};
 use crate::config::Config;
+use crate::cors::{self, Cors};
 use crate::credentials::{self, Refusal};
 use crate::events::{self, Notices};
 use crate::health::Health;
 use crate::limiter::Limiter;
 use crate::logging::Access;
-use crate::message::Peek;
+use crate::message::{self, Peek};
+use crate::metrics::{Measure, Metrics};
 use crate::origin::Allowed;
-use crate::pool::Pool;
+use crate::pool::{Lane, Pool};
 use crate::reply::{self, Reply, code};
-use crate::transport::Transport;
+use crate::running::{Name, Running};
+use crate::subscriptions::Subscriptions;
+use crate::transport::{self, Transport};
 
 /// Without a usable key, at most this much of a body is read, for the id in the refusal.
 const WITHOUT_KEY: usize = 64 * 1024;
+
+/// The header that names the protocol's revision, and the one revision in which a client cancels by hanging up.
+const VERSION: &str = "mcp-protocol-version";
+const MODERN: &[u8] = b"2026-07-28";
 
 /// Everything that requests share.
 pub(crate) struct Routes {
@@ -39,10 +47,14 @@ pub(crate) struct Routes {
     health_path: String,
     allowed: Allowed,
     bounds: Bounds,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
+    cors: Cors,
+    metrics: Option<Arc<Metrics>>,
     pool: Arc<Pool>,
     health: Health,
     transport: Transport,
+    running: Arc<Running>,
+    subscriptions: Arc<Subscriptions>,
     ids: Ids,
 }
 
@@ -54,6 +66,17 @@ struct Asked {
     transport: String,
     client: IpAddr,
     reference: String,
+    /// Whether the headers name a revision in which a client cancels by hanging up.
+    modern: bool,
+    measure: Option<Measure>,
+}
+
+impl Asked {
+    /// The id by which a notification may name this call: what may be slow, in a revision with such notifications.
+    fn can_be_cancelled(&self) -> Option<String> {
+        let may = !self.modern && self.peek.lane() == Lane::General && self.peek.id != "null";
+        may.then(|| message::plain(&self.peek.id)).flatten()
+    }
 }
 
 /// The two ends of a client connection.
@@ -65,15 +88,22 @@ pub(crate) struct Ends {
 
 impl Routes {
     pub(crate) fn new(config: Config, pool: Arc<Pool>) -> Routes {
+        let http = &config.listener;
+        let limiter = Arc::new(Limiter::new());
         Routes {
             health_path: format!("{}/health", config.mcp.base_path),
             allowed: Allowed {
-                hosts: config.listener.allowed_hosts.clone(),
-                origins: config.listener.allowed_origins.clone(),
+                hosts: http.allowed_hosts.clone(),
+                // Whose pages may read answers may of course send requests.
+                origins: [&http.allowed_origins[..], &http.cors_origins].concat(),
             },
+            cors: Cors::new(&http.cors_origins),
+            metrics: http.metrics.is_some().then(|| Metrics::new(pool.clone(), limiter.clone())),
             bounds: Bounds::new(config.mcp.max_message_size, config.listener.body_timeout),
-            limiter: Limiter::new(),
+            limiter,
             health: Health::new(pool.target().clone()),
+            running: Arc::default(),
+            subscriptions: Arc::new(Subscriptions::new(pool.target().clone(), config.listener.max_streams)),
             pool,
             transport: Transport::new(&config.mcp),
             ids: Ids::new(),
@@ -86,10 +116,32 @@ impl Routes {
         &self.health
     }
 
+    /// The open streams.
+    pub(crate) fn subscriptions(&self) -> &Arc<Subscriptions> {
+        &self.subscriptions
+    }
+
+    /// What is counted, if anything is.
+    pub(crate) fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.metrics.as_ref()
+    }
+
+    /// Which hosts and origins may call.
+    pub(crate) fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
     /// Answers one request.
     pub(crate) async fn respond(self: &Arc<Self>, request: Request<Incoming>, ends: Ends) -> Reply {
         let mut line = LogLine::new(self.ids.next(), self.config.listener.access_log);
-        let mut reply = self.route(request, ends, &mut line).await;
+        line.measure = self.metrics.as_ref().map(Metrics::measure);
+        let origin = self.cors.origin(request.headers());
+        let mut reply = if origin.is_some() && cors::is_preflight(&request) {
+            self.preflight(&request, ends, &mut line)
+        } else {
+            self.route(request, ends, &mut line).await
+        };
+        self.cors.open(&mut reply, origin);
         reply::request_id(&mut reply, &line.id);
         line.status = Some(reply.status().as_u16());
         reply
@@ -118,6 +170,19 @@ impl Routes {
         }
         line.label = "not found";
         self.not_found(request.method(), path)
+    }
+
+    /// A browser asks for a page of an allowed origin whether it may call.
+    fn preflight(&self, request: &Request<Incoming>, ends: Ends, line: &mut LogLine) -> Reply {
+        let path = request.uri().path();
+        line.label = "preflight";
+        if path.strip_suffix('/').unwrap_or(path) != self.config.mcp.base_path {
+            return self.not_found(request.method(), path);
+        }
+        match self.allowed.check(request.headers(), ends.server.ip().to_canonical().is_loopback()) {
+            Ok(()) => cors::preflight(request.headers()),
+            Err(why) => reply::error(StatusCode::FORBIDDEN, code::INVALID, &why, "null"),
+        }
     }
 
     async fn healthy(&self) -> Reply {
@@ -196,10 +261,25 @@ impl Routes {
         let peek = Peek::at(text);
         line.label = peek.label();
         let transport = self.transport.of(headers, ends.client.ip());
-        let asked =
-            Asked { peek, key, credential, transport, client: ends.client.ip(), reference: line.id.clone() };
-        if !(asked.peek.may_tell() && takes_events(headers)) {
-            return self.ask(text, &asked, None).await;
+        let mut measure = line.measure.take();
+        if let Some(measure) = &mut measure {
+            measure.method = line.label;
+            measure.tool = peek.may_tell().then(|| message::tool(text)).flatten();
+        }
+        let asked = Asked {
+            peek,
+            key,
+            credential,
+            transport,
+            client: ends.client.ip(),
+            reference: line.id.clone(),
+            modern: headers.get(VERSION).is_some_and(|version| version.as_bytes() == MODERN),
+            measure,
+        };
+        let listens = asked.peek.listens();
+        let streams = takes_events(headers) && (listens || asked.peek.may_tell());
+        if !streams {
+            return self.ask(text, &asked, &asked.transport, None).await;
         }
         // A stream begins before the call has ended, so the call owns what it needs: the message with its share of memory, too.
         let (sender, notices) = mpsc::channel(events::WAITING);
@@ -208,14 +288,30 @@ impl Routes {
             let Ok(text) = std::str::from_utf8(&message.bytes) else {
                 return not_text("The body is not UTF-8. Nothing was done.");
             };
-            routes.ask(text, &asked, Some(sender)).await
+            if listens {
+                return routes.listen(text, &asked, sender).await;
+            }
+            routes.ask(text, &asked, &asked.transport, Some(sender)).await
         };
         events::answer(call, notices).await
     }
 
-    async fn ask(&self, text: &str, asked: &Asked, notices: Option<Notices>) -> Reply {
-        let Asked { peek, key, credential, transport, client, reference } = asked;
+    /// A stream of what changes: the same request again and again, each time with what the stream has seen.
+    async fn listen(&self, text: &str, asked: &Asked, notices: Notices) -> Reply {
+        let look = |seen: String| async move {
+            let transport = transport::watching(&asked.transport, &seen);
+            self.ask(text, asked, &transport, None).await
+        };
+        let lifetime = self.config.mcp.session_timeout;
+        let subscriptions = self.subscriptions.clone();
+        subscriptions.listen(asked.key.id(), &asked.peek.id, lifetime, notices, look).await
+    }
+
+    async fn ask(&self, text: &str, asked: &Asked, transport: &str, notices: Option<Notices>) -> Reply {
+        let Asked { peek, key, credential, client, reference, measure, .. } = asked;
         let limits = &self.config.listener;
+        let name = |id: &str| Name { key: key.id().to_owned(), client: *client, id: id.to_owned() };
+        let ticket = asked.can_be_cancelled().map(|id| self.running.enter(name(&id)));
         let call = Call {
             message: text,
             credential,
@@ -225,10 +321,15 @@ impl Routes {
             deadline: limits.deadline,
             reference,
             notices,
+            stop: ticket.as_ref().map(|ticket| &*ticket.stop),
         };
         match call::call(&self.pool, &call).await {
             Ok(answer) => {
                 let now = Instant::now();
+                if let Some(measure) = measure {
+                    measure.answered(answer.body.as_deref());
+                    measure.ended(answer.status);
+                }
                 if answer.status == 401 {
                     tracing::debug!(request = reference, key = key.id(), "Postgres refused the key");
                     self.limiter.refused(credential);
@@ -236,12 +337,23 @@ impl Routes {
                 } else {
                     self.limiter.accepted(credential, now);
                 }
+                // Only once Postgres has taken the key.
+                if answer.status == 202
+                    && let Some(id) = &peek.cancels
+                    && !asked.modern
+                {
+                    let found = self.running.cancel(&name(id));
+                    tracing::debug!(request = reference, found, "a client cancels a call");
+                }
                 respond_with(answer)
             }
             Err(failure) => {
                 let (status, message) =
                     failure.told(!peek.repeatable(), limits.deadline, limits.statement_timeout, reference);
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                if let Some(measure) = measure {
+                    measure.ended(status.as_u16());
+                }
                 if status == StatusCode::SERVICE_UNAVAILABLE {
                     return reply::later(status, code::INTERNAL, &message, &peek.id, 1);
                 }
@@ -343,18 +455,18 @@ fn is_event_range(range: &str) -> bool {
 }
 
 /// Request ids: unique across processes by their first half.
-struct Ids {
+pub(crate) struct Ids {
     prefix: u32,
     next: AtomicU64,
 }
 
 impl Ids {
-    fn new() -> Ids {
+    pub(crate) fn new() -> Ids {
         use std::hash::{BuildHasher, RandomState};
         Ids { prefix: RandomState::new().hash_one(std::process::id()) as u32, next: AtomicU64::new(1) }
     }
 
-    fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let digits = (64 - number.leading_zeros()).div_ceil(4).max(6);
         let mut id = String::with_capacity(8 + 1 + 16);
@@ -371,24 +483,31 @@ fn push_hex(text: &mut String, value: u64, digits: u32) {
 }
 
 /// The log line of one request, written when it is dropped: also for a client that went away.
-struct LogLine {
-    id: String,
-    label: &'static str,
-    key: Option<String>,
-    status: Option<u16>,
+pub(crate) struct LogLine {
+    pub(crate) id: String,
+    pub(crate) label: &'static str,
+    pub(crate) key: Option<String>,
+    pub(crate) status: Option<u16>,
     start: Instant,
     quiet: bool,
     enabled: bool,
+    /// What is counted of it; taken when the request becomes a call, which may last longer than this.
+    measure: Option<Measure>,
 }
 
 impl LogLine {
-    fn new(id: String, enabled: bool) -> LogLine {
-        LogLine { id, label: "-", key: None, status: None, start: Instant::now(), quiet: false, enabled }
+    pub(crate) fn new(id: String, enabled: bool) -> LogLine {
+        let start = Instant::now();
+        LogLine { id, label: "-", key: None, status: None, start, quiet: false, enabled, measure: None }
     }
 }
 
 impl Drop for LogLine {
     fn drop(&mut self) {
+        if let Some(measure) = &mut self.measure {
+            measure.method = self.label;
+            measure.ended(self.status.unwrap_or(0));
+        }
         if !self.enabled {
             return;
         }

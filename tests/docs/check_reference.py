@@ -301,11 +301,11 @@ def block(text, head):
 
 
 def commands_by_source():
-    source = {name: read(LISTENER / "cli" / f"{name}.rs") for name in ("serve", "init", "doctor", "keys")}
+    source = {name: read(LISTENER / "cli" / f"{name}.rs") for name in ("serve", "stdio", "init", "doctor", "keys")}
     top = read(LISTENER / "cli.rs")
     found = {"fluxbase": fields(block(top, "struct Arguments")) | {"--help", "--version"}}
     output = fields(block(source["keys"], "struct Output"))
-    for name in ("serve", "init"):
+    for name in ("serve", "stdio", "init"):
         found[f"fluxbase {name}"] = fields(block(source[name], "struct Options"))
     found["fluxbase doctor"] = fields(block(source["doctor"], "struct Options"))
     found["fluxbase doctor access"] = fields(block(source["doctor"], "Access {"))
@@ -317,7 +317,7 @@ def commands_by_source():
             body = block(actions, f"{variant} {{")
             found[f"fluxbase {kind} {variant.lower()}"] = fields(body) | (output if "output: Output" in body else set())
     known = set(re.findall(r"^    (\w+)(?:\(| \{)", block(top, "enum Command"), re.M))
-    check(known == {"Serve", "Clientkeys", "Servicekeys", "Init", "Doctor"}, f"listener/src/cli.rs has other commands: {sorted(known)}")
+    check(known == {"Serve", "Stdio", "Clientkeys", "Servicekeys", "Init", "Doctor"}, f"listener/src/cli.rs has other commands: {sorted(known)}")
     return found
 
 

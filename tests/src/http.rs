@@ -4,6 +4,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,10 +15,28 @@ use socket2::{Domain, Socket, Type};
 /// How long a response may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// What a connection is made of.
+pub trait Wire: Read + Write + Send + std::fmt::Debug {
+    /// The socket at the bottom.
+    fn socket(&self) -> socket2::SockRef<'_>;
+}
+
+impl Wire for TcpStream {
+    fn socket(&self) -> socket2::SockRef<'_> {
+        self.into()
+    }
+}
+
+impl Wire for UnixStream {
+    fn socket(&self) -> socket2::SockRef<'_> {
+        self.into()
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Http {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     buffer: Vec<u8>,
 }
 
@@ -38,22 +58,37 @@ pub fn fresh_address() -> Ipv4Addr {
     Ipv4Addr::from(0x7F4D_0000 | (number % 0xFFFF + 1))
 }
 
+/// A connection from `client`, before anything is sent on it.
+pub fn connect_tcp(client: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((client, 0)).into())?;
+    socket.connect(&server.into())?;
+    let stream: TcpStream = socket.into();
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 impl Http {
     /// Connects from an address of its own.
     pub fn connect(server: SocketAddr) -> Http {
         Http::connect_from(fresh_address(), server).expect("the listener accepts connections")
     }
 
+    /// Connects to a Unix socket.
+    pub fn connect_unix(path: &Path) -> io::Result<Http> {
+        Http::over(UnixStream::connect(path)?)
+    }
+
     /// Connects from `client`.
     pub fn connect_from(client: Ipv4Addr, server: SocketAddr) -> io::Result<Http> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((client, 0)).into())?;
-        socket.connect(&server.into())?;
-        let stream: TcpStream = socket.into();
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Http { stream, buffer: Vec::new() })
+        Http::over(connect_tcp(client, server)?)
+    }
+
+    /// On a connection that is there, for example an encrypted one.
+    pub fn over(stream: impl Wire + 'static) -> io::Result<Http> {
+        stream.socket().set_read_timeout(Some(PATIENCE))?;
+        stream.socket().set_write_timeout(Some(PATIENCE))?;
+        Ok(Http { stream: Box::new(stream), buffer: Vec::new() })
     }
 
     /// Sends bytes as they are.
@@ -156,7 +191,7 @@ impl Http {
         let start = Instant::now();
         loop {
             let left = within.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
-            self.stream.set_read_timeout(Some(left)).expect("not zero");
+            self.stream.socket().set_read_timeout(Some(left)).expect("not zero");
             match self.fill() {
                 // A reset is an end, too.
                 Ok(0) => return Some(start.elapsed()),
@@ -168,6 +203,29 @@ impl Http {
         }
     }
 
+    /// The message of the next event of a stream; `None` when none comes within this time, or the stream has ended.
+    pub fn next_event(&mut self, within: Duration) -> Option<Value> {
+        let start = Instant::now();
+        loop {
+            if let Some(at) = find(&self.buffer, b"data: ")
+                && let Some(length) = find(&self.buffer[at..], b"\n\n")
+            {
+                let event: Vec<u8> = self.buffer.drain(..at + length + 2).skip(at + 6).collect();
+                let text = String::from_utf8(event).expect("UTF-8").replace("\ndata: ", "\n");
+                return Some(serde_json::from_str(&text).expect("JSON in each event"));
+            }
+            let left = within.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
+            self.stream.set_read_timeout(Some(left)).expect("not zero");
+            match self.fill() {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// What has arrived and was not taken yet.
     pub fn left_over(&self) -> String {
         String::from_utf8_lossy(&self.buffer).into_owned()
@@ -175,7 +233,7 @@ impl Http {
 
     /// Hangs up.
     pub fn hang_up(self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.stream.socket().shutdown(Shutdown::Both);
     }
 }
 

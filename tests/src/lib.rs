@@ -11,6 +11,7 @@ pub mod listener;
 pub mod mcp;
 pub mod random;
 pub mod settings;
+pub mod stdio;
 pub mod watchdog;
 pub mod web;
 
@@ -24,6 +25,7 @@ pub use http::{Http, Response};
 pub use keys::Key;
 pub use listener::Listener;
 pub use mcp::{Client, Era};
+pub use stdio::Stdio;
 
 /// The server that most tests share.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use crate::{
     json,
     members::Object,
     result::ServerInfo,
+    subscription::Filter,
 };
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -142,6 +143,8 @@ pub enum Method {
     SetLevel,
     /// `resources/subscribe` and `resources/unsubscribe`, legacy only; accepted, and nothing is ever told.
     Subscribe,
+    /// `subscriptions/listen`, modern only: a stream of what changes.
+    Listen(Filter),
 }
 
 /// What a client sends with a call that was answered with `input_required` before.
@@ -178,6 +181,7 @@ pub(crate) enum Known {
     Complete,
     SetLevel,
     Subscribe,
+    Listen,
 }
 
 /// What both eras serve, for messages.
@@ -197,6 +201,7 @@ impl Known {
             "prompts/get" => Some(Known::GetPrompt),
             "completion/complete" => Some(Known::Complete),
             "server/discover" if modern => Some(Known::Discover),
+            "subscriptions/listen" if modern => Some(Known::Listen),
             "initialize" if !modern => Some(Known::Initialize),
             "ping" if !modern => Some(Known::Ping),
             "logging/setLevel" if !modern => Some(Known::SetLevel),
@@ -208,7 +213,7 @@ impl Known {
     /// −32601, with the methods that there are.
     pub fn unknown(method: &str, modern: bool) -> RpcError {
         let own = if modern {
-            "server/discover"
+            "server/discover, subscriptions/listen"
         } else {
             "initialize, ping, logging/setLevel, resources/subscribe, resources/unsubscribe"
         };
@@ -220,7 +225,7 @@ impl Known {
                 message
                     .push_str(" It does not exist in 2026-07-28; send it without the _meta of that version.");
             }
-            "server/discover" => {
+            "server/discover" | "subscriptions/listen" => {
                 message.push_str(
                     " It exists from 2026-07-28 on; name that version in params._meta and in MCP-Protocol-Version.",
                 );
@@ -294,6 +299,7 @@ impl Known {
                 required(uri.as_deref(), "uri", "resources/subscribe")?;
                 Method::Subscribe
             }
+            Known::Listen => Method::Listen(Filter::read(params.notifications.as_deref())?),
             Known::ReadResource => {
                 Method::ReadResource { uri: required(uri.as_deref(), "uri", "resources/read")? }
             }

@@ -1,7 +1,7 @@
 //! The JSON-RPC 2.0 envelope: one message as text becomes an [`Incoming`], or the complete reply that refuses it.
 //!
 //! Invariants:
-//! - Exactly one JSON object is a message. Batches existed in one revision only (2025-03-26) and are not served.
+//! - Exactly one JSON object is a message; several in an array are taken apart in `batch.rs`.
 //! - An id is kept as the text that was sent: an integer of any size comes back digit by digit.
 //! - What is wrong with an envelope is status 400 in every era.
 //!
@@ -85,6 +85,17 @@ impl Incoming {
             Incoming::Response => None,
         }
     }
+
+    /// Whether `params._meta` names a protocol version, as only modern clients do.
+    pub fn is_modern(&self) -> bool {
+        match self {
+            Incoming::Request(request) => {
+                matches!(&request.params.meta, Object::Members(meta) if meta.protocol_version.is_some())
+            }
+            Incoming::Notification(notification) => notification.modern,
+            Incoming::Response => false,
+        }
+    }
 }
 
 /// A request whose envelope is valid. What it means depends on its era: [`Incoming::respond`].
@@ -117,6 +128,7 @@ pub(crate) struct OwnedParams {
     pub level: Option<Box<RawValue>>,
     pub input_responses: Option<Box<RawValue>>,
     pub request_state: Option<Box<RawValue>>,
+    pub notifications: Option<Box<RawValue>>,
     pub meta: Object<OwnedMeta>,
 }
 
@@ -171,6 +183,7 @@ impl From<Params<'_>> for OwnedParams {
             level: owned(params.level),
             input_responses: owned(params.input_responses),
             request_state: owned(params.request_state),
+            notifications: owned(params.notifications),
             meta: match params.meta {
                 // An absent `_meta` that a client's serializer wrote out.
                 Object::Absent | Object::Other("null") => Object::Absent,
@@ -271,7 +284,8 @@ fn not_an_object(start: &str) -> Reply {
     }
     let message = match json::kind(start) {
         "an array" => {
-            "Invalid request: batches are not served. Send each request by itself, as one object.".to_owned()
+            "Invalid request: a batch cannot be inside a batch. Send each request by itself, as one object."
+                .to_owned()
         }
         kind => format!("Invalid request: the message must be one JSON-RPC 2.0 object, not {kind}."),
     };
@@ -292,7 +306,7 @@ fn unreadable(text: &str, error: &serde_json::Error) -> Reply {
 }
 
 /// 400 −32700.
-fn not_json(text: &str, error: &serde_json::Error) -> Reply {
+pub(crate) fn not_json(text: &str, error: &serde_json::Error) -> Reply {
     let why = match text.chars().next() {
         None => "it is empty".to_owned(),
         Some('\u{feff}') => "it begins with a byte order mark".to_owned(),

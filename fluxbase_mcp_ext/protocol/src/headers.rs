@@ -18,6 +18,9 @@ pub struct Headers {
     pub method: Vec<String>,
     /// `Mcp-Name`
     pub name: Vec<String>,
+    /// There was no HTTP: the version is the one that `initialize` negotiated on this channel, and there is nothing to
+    /// compare with the message.
+    pub negotiated: bool,
 }
 
 /// What is wrong with a header, as the rest of a sentence that begins with its name.

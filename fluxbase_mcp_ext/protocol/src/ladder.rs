@@ -135,7 +135,7 @@ fn header_version(headers: Option<&Headers>) -> Result<Option<HeaderVersion>, Re
 /// Steps 1 to 3 of the modern era.
 fn modern(method: &str, params: &OwnedParams, headers: Option<&Headers>) -> Result<(), Refusal> {
     let version = modern_meta(&params.meta).map_err(|error| Refusal { status: 400, error })?;
-    if let Some(headers) = headers {
+    if let Some(headers) = headers.filter(|headers| !headers.negotiated) {
         compare_headers(method, params, &version, headers)?;
     }
     if version == LATEST {

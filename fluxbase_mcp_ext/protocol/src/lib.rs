@@ -16,6 +16,7 @@
 //! It does not know which tools and resources exist, who asks or what they may do, and it reads no tool arguments:
 //! see `tools`, `resources` and `identity` in the extension, and the crate `fluxbase_query`.
 
+mod batch;
 mod call;
 mod envelope;
 mod era;
@@ -25,7 +26,9 @@ mod json;
 mod ladder;
 mod members;
 mod result;
+mod subscription;
 
+pub use batch::{MAX_BATCH, batch, join};
 pub use call::{Answers, Call, Level, Method, Reference, Wishes};
 pub use envelope::{Id, Incoming, MAX_DEPTH, Notification, Request, parse};
 pub use era::{Era, LATEST, LATEST_LEGACY, SUPPORTED, Version};
@@ -36,3 +39,4 @@ pub use result::{
     Annotations, PromptEntry, RESOURCES_TTL_MS, ResourceEntry, ServerInfo, Structured, TOOLS_TTL_MS,
     ToolContent, ToolEntry, ToolOutput,
 };
+pub use subscription::{Filter, MAX_SUBSCRIBED};

@@ -137,6 +137,8 @@ pub(crate) struct Params<'de> {
     pub level: Option<&'de RawValue>,
     pub input_responses: Option<&'de RawValue>,
     pub request_state: Option<&'de RawValue>,
+    /// The filter of `subscriptions/listen`.
+    pub notifications: Option<&'de RawValue>,
     pub meta: Object<Meta<'de>>,
 }
 
@@ -165,6 +167,8 @@ enum ParamsKey {
     InputResponses,
     #[serde(rename = "requestState")]
     RequestState,
+    #[serde(rename = "notifications")]
+    Notifications,
     #[serde(rename = "_meta")]
     Meta,
     #[serde(other)]
@@ -186,6 +190,7 @@ impl<'de> Members<'de> for Params<'de> {
             ParamsKey::Level => self.level = Some(map.next_value()?),
             ParamsKey::InputResponses => self.input_responses = Some(map.next_value()?),
             ParamsKey::RequestState => self.request_state = Some(map.next_value()?),
+            ParamsKey::Notifications => self.notifications = Some(map.next_value()?),
             ParamsKey::Meta => self.meta = map.next_value()?,
             ParamsKey::Other => _ = map.next_value::<IgnoredAny>()?,
         }

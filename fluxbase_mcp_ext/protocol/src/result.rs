@@ -138,7 +138,7 @@ impl Call {
             out.push_str(r#""supportedVersions":["#);
             separated(out, SUPPORTED, push_string);
             out.push_str(
-                r#"],"capabilities":{"tools":{},"resources":{},"prompts":{},"completions":{},"logging":{}}"#,
+                r#"],"capabilities":{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{"listChanged":true},"completions":{},"logging":{}}"#,
             );
             push_member(out, ",\"instructions\":", server.instructions);
         })
@@ -409,7 +409,7 @@ fn push_content(out: &mut String, text: &str, notes: &[String]) {
     out.push(']');
 }
 
-fn push_server(out: &mut String, server: &ServerInfo) {
+pub(crate) fn push_server(out: &mut String, server: &ServerInfo) {
     out.push_str(r#"{"name":"#);
     push_string(out, server.name);
     out.push_str(r#","version":"#);

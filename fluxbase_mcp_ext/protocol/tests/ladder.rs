@@ -78,6 +78,7 @@ fn the_first_broken_step_answers() {
         protocol_version: vec![LATEST.to_owned()],
         method: vec!["other".to_owned()],
         name: vec!["other".to_owned()],
+        negotiated: false,
     };
     let of = |version: &str, method: &str| Headers {
         protocol_version: vec![version.to_owned()],
@@ -228,9 +229,10 @@ fn each_era_has_its_methods() {
         ("resources/subscribe", json!({ "uri": "app://x" })),
         ("resources/unsubscribe", json!({ "uri": "app://x" })),
     ];
-    let modern_only = [("server/discover", json!({}))];
+    let modern_only =
+        [("server/discover", json!({})), ("subscriptions/listen", json!({ "notifications": {} }))];
     let neither =
-        ["nope", "", "Tools/List", "Prompts/list", "subscriptions/listen", "notifications/initialized"];
+        ["nope", "", "Tools/List", "Prompts/list", "subscriptions/Listen", "notifications/initialized"];
     let ways = [None, Some(Headers::default()), Some(version_header("2025-11-25"))];
     for (method, params) in both.iter().chain(&legacy) {
         for headers in &ways {
@@ -246,7 +248,7 @@ fn each_era_has_its_methods() {
         assert_eq!(outcome(&text, Some(&headers)), (200, 0, json!(7)), "{method}");
         assert_eq!(outcome(&text, None), (200, 0, json!(7)), "{method}");
     }
-    for method in neither.into_iter().chain(["server/discover"]) {
+    for method in neither.into_iter().chain(["server/discover", "subscriptions/listen"]) {
         for headers in &ways {
             assert_eq!(
                 outcome(&plain(method, json!({})), headers.as_ref()),
@@ -414,4 +416,16 @@ fn answers_to_questions_are_read_in_the_modern_era_only() {
         let (text, headers) = modern("tools/call", params);
         assert_eq!(outcome(&text, Some(&headers)), (200, -32602, json!(7)), "{member}");
     }
+}
+
+/// Without HTTP the handshake's version holds, and a modern message has nothing to be compared with.
+#[test]
+fn a_negotiated_version_holds_and_is_compared_with_nothing() {
+    let negotiated = |version: &str| Headers { negotiated: true, ..version_header(version) };
+    let list = plain("tools/list", json!({}));
+    assert_eq!(era(&list, Some(&negotiated("2025-11-25"))), Some(Era::Legacy(Version::V2025_11_25)));
+    assert_eq!(era(&list, Some(&negotiated("2024-11-05"))), Some(Era::Legacy(Version::V2024_11_05)));
+    let modern = plain("tools/list", json!({ "_meta": meta() }));
+    assert_eq!(outcome(&modern, Some(&negotiated("2025-11-25"))), (200, 0, json!(7)));
+    assert_eq!(outcome(&modern, Some(&version_header("2025-11-25"))), (400, -32020, json!(7)));
 }

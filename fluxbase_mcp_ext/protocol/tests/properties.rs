@@ -1,4 +1,4 @@
-//! Whatever comes in, the reply is one valid JSON-RPC object with the right id, or an empty 202.
+//! Whatever comes in, the reply is one valid JSON-RPC object with the right id, a list of them for a batch, or an empty 202.
 
 mod common;
 
@@ -78,13 +78,9 @@ fn key() -> impl Strategy<Value = String> {
 
 fn headers() -> impl Strategy<Value = Option<Headers>> {
     let values = || proptest::collection::vec(prop_oneof![4 => known_text(), 1 => tricky()], 0..3);
-    proptest::option::of(
-        (values(), values(), values()).prop_map(|(protocol_version, method, name)| Headers {
-            protocol_version,
-            method,
-            name,
-        }),
-    )
+    proptest::option::of((values(), values(), values()).prop_map(|(protocol_version, method, name)| {
+        Headers { protocol_version, method, name, negotiated: false }
+    }))
 }
 
 /// A message that is nearly right: each member is right, wrong or absent.
@@ -118,6 +114,16 @@ fn near_message() -> impl Strategy<Value = Value> {
         })
 }
 
+/// Checks one answer.
+fn well_formed(answer: &Value) -> Result<(), TestCaseError> {
+    let members = answer.as_object().expect("an object");
+    prop_assert_eq!(&answer["jsonrpc"], "2.0");
+    prop_assert_eq!(members.len(), 3);
+    prop_assert!(members.contains_key("id"));
+    prop_assert!(members.contains_key("result") || answer["error"]["code"].is_i64());
+    Ok(())
+}
+
 /// Checks a reply, and its id where the message is JSON.
 fn check(text: &str, headers: Option<&Headers>) -> Result<(), TestCaseError> {
     let reply = send(text, headers);
@@ -128,11 +134,12 @@ fn check(text: &str, headers: Option<&Headers>) -> Result<(), TestCaseError> {
     prop_assert!([200, 400, 404].contains(&reply.status));
     let body: Value =
         serde_json::from_str(&body).map_err(|error| TestCaseError::fail(format!("{error}: {body}")))?;
+    if let Value::Array(answers) = &body {
+        prop_assert!(text.trim_start().starts_with('[') && !answers.is_empty() && reply.status == 200);
+        return answers.iter().try_for_each(well_formed);
+    }
+    well_formed(&body)?;
     let members = body.as_object().expect("an object");
-    prop_assert_eq!(&body["jsonrpc"], "2.0");
-    prop_assert_eq!(members.len(), 3);
-    prop_assert!(members.contains_key("id"));
-    prop_assert!(members.contains_key("result") || body["error"]["code"].is_i64());
     if members.contains_key("result") {
         prop_assert_eq!(reply.status, 200);
     }
@@ -184,6 +191,16 @@ proptest! {
         let text = message.to_string();
         let reply = send(&text[..text.len() - 1], headers.as_ref());
         prop_assert_eq!(reply.status, 400);
+    }
+
+    #[test]
+    fn a_batch_is_answered_as_its_messages_are(messages in proptest::collection::vec(near_message(), 1..6)) {
+        let batch = Value::from(messages.clone()).to_string();
+        check(&batch, None)?;
+        let answers: Vec<Value> = send(&batch, None).body.map_or(Vec::new(), |body| serde_json::from_str(&body).expect("a list"));
+        let requests = messages.iter().filter(|message| send(&message.to_string(), None).body.is_some()).count();
+        // One that names a version is refused in a batch, also when it is a notification, which is else taken note of.
+        prop_assert!(answers.len() >= requests && answers.len() <= messages.len());
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! `fluxbase serve`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::check;
 use super::failure::Failure;
-use crate::config::Config;
+use crate::certificate::Certificate;
+use crate::config::{Config, Listen};
+use crate::systemd::{self, Inherited};
 use crate::{Listener, Target, logging, run};
 
 #[derive(Debug, clap::Args)]
@@ -15,50 +18,90 @@ pub(super) struct Options {
     /// The settings. Without it ./fluxbase.yaml, if there is one; FLUXBASE_MCP_* variables win over the file.
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
-    /// Address to listen on, instead of those in the settings. May be given several times.
+    /// Address to listen on, or unix:/path, instead of those in the settings. May be given several times.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Vec<SocketAddr>,
+    listen: Vec<Listen>,
+    /// Look whether it could serve: settings, files, certificate, database. Binds nothing, and exits with 0 or 1.
+    #[arg(long)]
+    check: bool,
+    /// Write the findings of --check as JSON.
+    #[arg(long, requires = "check")]
+    json: bool,
 }
 
-pub(super) async fn serve(options: Options, url: Option<&str>) -> Result<ExitCode, Failure> {
-    let mut config =
-        Config::load(options.config.as_deref()).map_err(|error| Failure::new(error.to_string()))?;
-    if !options.listen.is_empty() {
-        config.listener.listen = options.listen;
-        config.listener.listen_given = true;
+pub(super) async fn serve(
+    options: Options,
+    url: Option<&str>,
+    inherited: Inherited,
+) -> Result<ExitCode, Failure> {
+    let loaded = Config::load(options.config.as_deref()).map(|mut config| {
+        if !options.listen.is_empty() {
+            config.listener.listen = options.listen;
+            config.listener.listen_given = true;
+        }
+        config
+    });
+    if options.check {
+        return Ok(check::run(loaded, url, options.json).await);
     }
+    let config = loaded.map_err(|error| Failure::new(error.to_string()))?;
     if !config.mcp.enabled {
-        return Err(Failure::new("MCP is not enabled, so there is nothing to serve")
-            .hint("Write mcp.enabled: true into fluxbase.yaml, or set FLUXBASE_MCP_ENABLED=true."));
+        return Err(Failure::new("MCP is not enabled, so there is nothing to serve").hint(check::NOT_ENABLED));
     }
     let target = Target::find(url).map_err(|error| Failure::new(error.to_string()))?;
     logging::start(config.listener.log);
-    if config.mcp.session_timeout_given {
-        tracing::info!(
-            "mcp.session_timeout is accepted and has no effect yet: nothing lives between two requests"
-        );
+    if let Some(short) = check::short_deadline(&config) {
+        tracing::warn!("{short}");
     }
-    if config.listener.deadline <= config.listener.statement_timeout {
-        tracing::warn!(
-            "listener.deadline is not longer than listener.statement_timeout: calls will end at the deadline, with less \
-             to tell about them"
-        );
+    if config.listener.listen_given && !inherited.sockets.is_empty() {
+        tracing::info!("systemd has given the sockets: listener.listen is not used");
     }
-    let base_path = config.mcp.base_path.clone();
-    let listener = Listener::bind(config, target).await.map_err(|error| {
-        Failure::new(error.to_string())
-            .hint("Is another fluxbase running? Choose other addresses with --listen or listener.listen.")
+    let listener = Listener::bind(config, target, inherited).await.map_err(|error| {
+        Failure::new(error.to_string()).hint(match error {
+            crate::server::StartError::Certificate(_) => {
+                "fluxbase serve --check looks at all settings and files."
+            }
+            _ => "Is another fluxbase running? Choose other addresses with --listen or listener.listen.",
+        })
     })?;
-    let stop = stop_signal().map_err(|error| Failure::new(format!("cannot wait for signals: {error}")))?;
-    for address in listener.addresses() {
-        tracing::info!("serving MCP at http://{address}{base_path}");
+    let no_signals = |error| Failure::new(format!("cannot wait for signals: {error}"));
+    let stop = stop_signal().map_err(no_signals)?;
+    let urls = listener.urls();
+    for url in &urls {
+        tracing::info!("serving MCP at {url}");
     }
+    if let Some(address) = listener.metrics() {
+        tracing::info!("serving metrics at {address}, path /metrics");
+    }
+    let status = format!("serving MCP at {}", urls.join(", "));
+    reload_on_signal(listener.certificate(), status.clone()).map_err(no_signals)?;
+    systemd::ready(&status);
+    systemd::watch();
     run(listener, stop).await;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Reads the certificate anew at each SIGHUP. Settings are read at the start only.
+fn reload_on_signal(certificate: Option<Arc<Certificate>>, status: String) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            systemd::reloading();
+            match certificate.as_ref().map(|certificate| certificate.reload()) {
+                Some(Ok(())) => tracing::info!("the certificate was read anew; new connections get it"),
+                Some(Err(reason)) => tracing::error!(reason, "the certificate in use stays"),
+                None => tracing::info!(
+                    "SIGHUP reads the certificate anew, and there is none; settings are read at the start"
+                ),
+            }
+            systemd::ready(&status);
+        }
+    });
+    Ok(())
+}
+
 /// Completes at SIGTERM or SIGINT. A second signal ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -66,6 +109,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        systemd::stopping();
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -64,11 +64,6 @@ impl Section {
         Ok(Section { name, values, prefix, from_env })
     }
 
-    /// Whether the option was written at all.
-    pub(super) fn has(&self, option: &str) -> bool {
-        self.values.get(option).is_some_and(|value| !value.is_null())
-    }
-
     fn wrong(&self, option: &'static str, form: &'static str) -> ConfigError {
         let place = if self.from_env.contains(&option) {
             format!("{}{}", self.prefix, option.to_uppercase())

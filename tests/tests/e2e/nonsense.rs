@@ -297,17 +297,29 @@ fn nonsense_is_answered_politely() {
         }
         let answer: Value =
             serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{error}: {}", context()));
-        assert_eq!(answer["jsonrpc"], json!("2.0"), "{}", context());
-        assert!(answer.get("id").is_some(), "{}", context());
-        assert_ne!(answer.get("result").is_some(), answer.get("error").is_some(), "{answer}: {}", context());
-        if let Some(error) = answer.get("error") {
-            assert!(error["code"].is_i64() && error["message"].is_string(), "{answer}: {}", context());
-            assert_ne!(error["code"], json!(-32603), "{answer}: {}", context());
-        }
-        if let Some(is_error) = answer["result"].get("isError") {
-            tool_results[usize::from(*is_error == json!(true))] += 1;
-            let text = answer["result"]["content"][0]["text"].as_str().expect("a text");
-            assert!(!text.contains("internal error"), "{text}: {}", context());
+        // A batch gets a list; what else is said of an answer holds for each in it.
+        let answers = match answer {
+            Value::Array(answers) => answers,
+            answer => vec![answer],
+        };
+        for answer in &answers {
+            assert_eq!(answer["jsonrpc"], json!("2.0"), "{}", context());
+            assert!(answer.get("id").is_some(), "{}", context());
+            assert_ne!(
+                answer.get("result").is_some(),
+                answer.get("error").is_some(),
+                "{answer}: {}",
+                context()
+            );
+            if let Some(error) = answer.get("error") {
+                assert!(error["code"].is_i64() && error["message"].is_string(), "{answer}: {}", context());
+                assert_ne!(error["code"], json!(-32603), "{answer}: {}", context());
+            }
+            if let Some(is_error) = answer["result"].get("isError") {
+                tool_results[usize::from(*is_error == json!(true))] += 1;
+                let text = answer["result"]["content"][0]["text"].as_str().expect("a text");
+                assert!(!text.contains("internal error"), "{text}: {}", context());
+            }
         }
     }
     assert!(

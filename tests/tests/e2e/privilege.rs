@@ -134,6 +134,7 @@ fn only_the_entry_points_can_be_executed() {
         "mcp.handle(text,text,jsonb)",
         "mcp._serve(text,text,text)",
         "mcp.health()",
+        "mcp._changes()",
         // Open to PUBLIC: they run as the caller.
         "mcp.handle(jsonb)",
         "mcp._handle(text)",

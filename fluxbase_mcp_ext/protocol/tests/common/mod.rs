@@ -86,14 +86,22 @@ pub fn answer(call: &Call) -> Reply {
         Method::GetPrompt { name, .. } => call.error(&RpcError::unknown_prompt(name, None)),
         Method::Complete { value, .. } => call.completion([value.as_str()].into_iter(), 1, false),
         Method::SetLevel | Method::Subscribe => call.pong(),
+        Method::Listen(filter) => Reply::new(200, call.acknowledged(filter)),
     }
 }
 
 /// The reply to a message.
 pub fn send(text: &str, headers: Option<&Headers>) -> Reply {
-    match parse(text).and_then(|incoming| incoming.respond(headers, &SERVER)) {
+    let one = |message: Result<Incoming, Reply>| match message
+        .and_then(|incoming| incoming.respond(headers, &SERVER))
+    {
         Ok(call) => answer(&call),
         Err(reply) => reply,
+    };
+    match batch(text, headers) {
+        None => one(parse(text)),
+        Some(Err(reply)) => reply,
+        Some(Ok(messages)) => join(messages.into_iter().map(one)),
     }
 }
 
@@ -130,6 +138,7 @@ pub fn modern_headers(method: &str, name: &str) -> Headers {
         protocol_version: vec![LATEST.to_owned()],
         method: vec![method.to_owned()],
         name: if name.is_empty() { vec![] } else { vec![name.to_owned()] },
+        negotiated: false,
     }
 }
 

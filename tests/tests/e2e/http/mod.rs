@@ -1,12 +1,18 @@
 //! The rules of the listener that are HTTP's and not MCP's: what is refused, with which status, header and body.
 
 mod bodies;
+mod check;
 mod connections;
+mod cors;
 mod keys;
 mod limits;
+mod metrics;
 mod origin;
 mod paths;
 mod service;
+mod sockets;
+mod systemd;
+mod tls;
 
 use std::time::Duration;
 

@@ -132,7 +132,6 @@ fn the_yaml_file_configures_the_listener() {
         "the old path is gone"
     );
     assert_eq!(Http::connect(listener.address).get("GET /api/mcp/health", &[]).status, 200);
-    assert!(listener.log().contains("session_timeout"), "the log says that it has no effect");
     std::fs::write(&file, "mcp:\n  enabled: true\n  allowed_tool: [query_table]\n").expect("written");
     let output = fluxbase_tests::keys::cli_output(
         &stage.database.listener_url,

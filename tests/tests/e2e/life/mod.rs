@@ -1,5 +1,6 @@
 //! What happens when something goes away, hangs, collides or ends: Postgres, a client, a key, the listener itself.
 
+mod cancelled;
 mod clients;
 mod collisions;
 mod ended_keys;
@@ -7,6 +8,7 @@ mod restarts;
 mod slow;
 mod stop;
 mod streams;
+mod subscriptions;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};

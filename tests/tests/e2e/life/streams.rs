@@ -87,3 +87,70 @@ fn a_stream_ends_with_its_answer_or_with_its_client() {
     assert_eq!(answer.header("content-type"), Some("application/json"), "{}", answer.text());
     assert_eq!(answer.json()["result"]["content"][0]["text"], "honest");
 }
+
+/// Proves that a client that does not read its stream, of a function that tells without end, holds no connection to Postgres beyond the
+/// deadline, and that it loses its own place when it took nothing for the time of a body.
+#[test]
+fn a_client_that_stops_reading_frees_what_it_holds() {
+    const TOOL: &str = "
+        CREATE FUNCTION public.tell_without_end() RETURNS text LANGUAGE plpgsql AS $$
+        DECLARE
+            told text := json_build_object('jsonrpc', '2.0', 'method', 'notifications/message',
+                'params', json_build_object('level', 'info', 'data', repeat('x', 50000)));
+        BEGIN
+            LOOP
+                RAISE INFO USING ERRCODE = 'MC001', MESSAGE = told;
+            END LOOP;
+        END $$;
+        REVOKE EXECUTE ON FUNCTION public.tell_without_end() FROM PUBLIC;
+        GRANT EXECUTE ON FUNCTION public.tell_without_end() TO authenticated;
+        SELECT mcp.register_tool('tell_without_end', 'public.tell_without_end()', 'Tell.', scopes => '{execute:jobs}');";
+    let database = &stage().database;
+    database.admin().batch_execute(TOOL).expect("the tool is registered");
+    let key = database.client_key(&["--name", "deaf", "--user", TENANT_A, "--scopes", "execute:jobs"]);
+    let deaf = |listener: &Listener| {
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+            key.pair(),
+        ];
+        let mut http = Http::connect(listener.address);
+        http.send_request("POST /mcp", &headers, body("tell_without_end", json!({})).as_bytes())
+            .expect("sent");
+        assert_eq!(http.receive_head().header("content-type"), Some("text/event-stream"));
+        http
+    };
+    let one = [("FLUXBASE_LISTENER_POOL_SIZE", "1"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")];
+
+    let listener = start(&[one[0], one[1], ("FLUXBASE_LISTENER_DEADLINE", "2s")]);
+    let mut stuck = deaf(&listener);
+    assert_eq!(running(&listener), 1, "it holds the only connection");
+    let begun = Instant::now();
+    assert_eq!(
+        listener.client(&stage().a).rows(json!({ "table": "notes" })).len(),
+        1,
+        "the next one gets it"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(9), "at the deadline: {:?}", begun.elapsed());
+    assert_eq!(running(&listener), 0);
+    assert!(
+        stuck.closed_within(Duration::from_millis(100)).is_none(),
+        "the client may still read its stream"
+    );
+
+    let listener = start(&[
+        one[0],
+        one[1],
+        ("FLUXBASE_LISTENER_BODY_TIMEOUT", "1s"),
+        ("FLUXBASE_LISTENER_MAX_CONNECTIONS", "1"),
+    ]);
+    let stuck = deaf(&listener);
+    let begun = Instant::now();
+    assert_eq!(
+        listener.client(&stage().a).rows(json!({ "table": "notes" })).len(),
+        1,
+        "the next one gets in"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(20), "long before the deadline: {:?}", begun.elapsed());
+    drop(stuck);
+}

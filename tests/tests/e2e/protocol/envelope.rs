@@ -44,7 +44,7 @@ fn faults_of_the_envelope() {
         ("null", "null", -32600, &none),
         ("a number", "1", -32600, &none),
         ("an empty batch", "[]", -32600, &none),
-        ("a batch", r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600, &none),
+        ("a batch of what is none", "[", -32700, &none),
         ("an empty object", "{}", -32600, &none),
         ("id null", r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#, -32600, &none),
         ("id true", r#"{"jsonrpc":"2.0","id":true,"method":"tools/list"}"#, -32600, &none),

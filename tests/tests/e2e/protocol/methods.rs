@@ -10,7 +10,6 @@ fn faults_of_methods_and_params() {
     let cases: Vec<(&str, &str, Value, i64, u16)> = vec![
         ("unknown method", "tools/run", json!({}), -32601, 404),
         ("case of a method", "Tools/list", json!({}), -32601, 404),
-        ("subscriptions are not served", "subscriptions/listen", json!({}), -32601, 404),
         ("unknown prompt", "prompts/get", json!({ "name": "no_such_prompt" }), -32602, 200),
         (
             "arguments of a prompt an array",
