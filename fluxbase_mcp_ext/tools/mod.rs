@@ -204,7 +204,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         name: "invoke_function",
         title: "Invoke an edge function",
         description: "Call an edge function over HTTP and return its answer. The resource fluxbase://functions lists them.",
-        input_schema: r#"{"type":"object","properties":{"name":{"type":"string","description":"the function's name"},"namespace":{"type":"string","description":"left out: the first one that has the name"},"method":{"type":"string","enum":["GET","POST","PUT","PATCH","DELETE"],"default":"POST"},"body":{"description":"JSON, sent as it is"},"headers":{"type":"object","additionalProperties":{"type":"string"}}},"required":["name"],"additionalProperties":false}"#,
+        input_schema: r#"{"type":"object","properties":{"name":{"type":"string","description":"the function's name"},"namespace":{"type":"string","description":"left out: the first one that has the name"},"method":{"type":"string","enum":["GET","POST","PUT","PATCH","DELETE"],"default":"POST"},"body":{"anyOf":[{"type":"object"},{"type":"array"},{"type":"string"}],"description":"sent as JSON"},"headers":{"type":"object","additionalProperties":{"type":"string"}}},"required":["name"],"additionalProperties":false}"#,
         output_schema: r#"{"type":"object","properties":{"status":{"type":"integer","description":"HTTP status"},"headers":{"type":"object","additionalProperties":{"type":"string"}},"body":{"description":"parsed when it is JSON, else text"},"body_encoding":{"type":"string"},"truncated":{"type":"object"},"execution_id":{"type":"string"}},"required":["status","headers","body","execution_id"]}"#,
         scopes: &[Scope::ExecuteFunctions],
         access: Access::Write,
