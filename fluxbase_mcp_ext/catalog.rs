@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{guard, gucs, identity, registered, statement};
+use crate::{ask, guard, gucs, identity, registered, statement};
 
 pub use relations::{Reader, relations};
 use row_types::RowTypes;
@@ -89,6 +89,7 @@ pub fn refresh() {
             for relation in relations {
                 keys::forget_if_read_from(relation);
                 registered::forget_if_read_from(relation);
+                ask::secret::forget_if_read_from(relation);
             }
         }
         Stale::Everything => {

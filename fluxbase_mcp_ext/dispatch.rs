@@ -14,15 +14,18 @@ use fluxbase_protocol::{
     Answers, Call, Headers, Incoming, Method, Reply, RpcError, ServerInfo, Wishes, code,
 };
 use fluxbase_query::nearest;
+use fluxbase_register::LIFETIME_SECONDS;
 use serde::Deserialize;
 
+use crate::ask::Ask;
 use crate::complete;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 use crate::gucs;
 use crate::identity::{self, Identity};
-use crate::registered::{self, Ask, Given, Prompt, Visible};
+use crate::registered::{self, Given, Prompt, Visible};
 use crate::resources::{self, Contents, RESOURCES, Read, Resource};
+use crate::standby::{self, Server};
 use crate::subscription;
 use crate::tools::{self, Outcome, TOOLS, Tool};
 
@@ -43,10 +46,15 @@ pub struct Transport {
     protocol_version: Option<String>,
     allowed_tools: Vec<String>,
     allowed_resources: Vec<String>,
+    read_only: bool,
     /// The listener's limit of requests a minute.
     pub rate_limit_per_min: Option<u32>,
     /// For `subscriptions/listen`: what the stream has seen, empty at its beginning; `None` when nothing can be streamed.
     pub watch: Option<String>,
+    /// To which server the listener sent the call.
+    pub server: Server,
+    /// For how many seconds what lives between two requests of the listener's clients is good.
+    pub session_timeout: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,24 +82,35 @@ impl Transport {
     }
 }
 
-/// Allow-lists that all must agree; an empty list agrees with everything.
+/// Allow-lists that all must agree, an empty list agrees with everything; and who, if anybody, lets only reading tools run.
 #[derive(Debug, Default)]
 pub struct Policy {
     tools: Vec<Vec<String>>,
     resources: Vec<Vec<String>>,
+    read_only: Option<&'static str>,
 }
 
 impl Policy {
-    /// The DBA's lists and the listener's.
+    /// The DBA's ceilings and the listener's.
     pub fn new(transport: Transport) -> Policy {
         Policy {
             tools: vec![list(&gucs::allowed_tools()), transport.allowed_tools],
             resources: vec![list(&gucs::allowed_resources()), transport.allowed_resources],
+            read_only: if gucs::read_only() {
+                Some("this server is read-only (mcp.read_only)")
+            } else {
+                transport.read_only.then_some("this listener is read-only (--read-only)")
+            },
         }
     }
 
     fn allows_tool(&self, name: &str) -> bool {
         self.tools.iter().all(|allowed| allowed.is_empty() || allowed.iter().any(|entry| entry == name))
+    }
+
+    /// Why a tool with this access may not run, as half a sentence.
+    fn forbids(&self, access: Access) -> Option<&'static str> {
+        self.read_only.filter(|_| access == Access::Write)
     }
 
     fn allows_resource(&self, resource: &Resource<'_>, uri: &str) -> bool {
@@ -115,6 +134,8 @@ pub struct Caller {
     pub alone: bool,
     /// What a stream of the caller has seen; `None` when nothing can be streamed.
     pub watch: Option<String>,
+    /// For how many seconds a state between two rounds is good.
+    pub state_seconds: u32,
 }
 
 thread_local! {
@@ -149,6 +170,7 @@ pub fn caller_of_session() -> Rc<Caller> {
         policy: Policy::new(Transport::default()),
         alone: false,
         watch: None,
+        state_seconds: LIFETIME_SECONDS,
     })
 }
 
@@ -231,6 +253,8 @@ pub struct Request<'a> {
     pub answers: &'a Answers,
     /// What the client wants to be told, and can do.
     pub wishes: &'a Wishes,
+    /// For how many seconds a state that is signed now is good.
+    pub state_seconds: u32,
 }
 
 impl<'a> Request<'a> {
@@ -248,6 +272,7 @@ impl<'a> Request<'a> {
             modern: call.era.modern(),
             answers,
             wishes: &call.wishes,
+            state_seconds: caller.state_seconds,
         }
     }
 }
@@ -256,7 +281,11 @@ impl<'a> Request<'a> {
 fn tools<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = Tool<'a>> {
     let built_in = TOOLS.iter().copied().filter(|tool| !caller.alone || tool.name != "invoke_function");
     let all = built_in.chain(visible.tools().map(|tool| tool.as_tool()));
-    all.filter(|tool| caller.policy.allows_tool(tool.name) && caller.identity.scopes.has_any(tool.scopes))
+    all.filter(|tool| {
+        caller.policy.allows_tool(tool.name)
+            && caller.policy.forbids(tool.access).is_none()
+            && caller.identity.scopes.has_any(tool.scopes)
+    })
 }
 
 /// The resources and templates that the caller may read, in the order of the lists.
@@ -291,6 +320,16 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
     if !caller.identity.scopes.has_any(tool.scopes) {
         return call.error(&RpcError::forbidden(&format!("tool {name}"), &scope_names(tool.scopes)));
     }
+    if let Some(why) = caller.policy.forbids(tool.access) {
+        return call.error(&RpcError::read_only(name, why));
+    }
+    // Within a tool's body it is too late: the outermost call was asked.
+    if tool.access == Access::Write
+        && !guard::holds()
+        && let Some(reply) = standby::before_write()
+    {
+        return reply;
+    }
     match guard::run(&actor(caller), tool.access, || tool.call(request), |done| !done.undo) {
         Ok(done) => match done.outcome {
             Outcome::Output(output) => call.tool_output(&output),
@@ -298,7 +337,10 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
             Outcome::Ask(Ask::Legacy) => call.tool_error(ONLY_MODERN),
             Outcome::Ask(ask) => self::ask(call, &ask),
         },
-        Err(error) => call.tool_error(&error.to_text()),
+        Err(error) => {
+            standby::failed();
+            call.tool_error(&error.to_text())
+        }
     }
 }
 
@@ -313,7 +355,7 @@ fn ask(call: &Call, ask: &Ask) -> Reply {
         }
         Ask::Legacy => call.error(&RpcError::invalid_params(ONLY_MODERN)),
         Ask::BadState => call.error(&RpcError::invalid_params(
-            "Invalid params: params.requestState is not valid: it was changed, is older than ten minutes, or belongs to another key, call or arguments. Make the call again without it. Nothing was done.",
+            "Invalid params: params.requestState is not valid: it was changed, is too old, or belongs to another key, call or arguments. Make the call again without it. Nothing was done.",
         )),
     }
 }

@@ -9,12 +9,14 @@ use std::rc::Rc;
 
 use fluxbase_credential::Credential;
 use fluxbase_protocol::{Incoming, LATEST, Reply, batch, join, parse, refuse};
+use fluxbase_register::LIFETIME_SECONDS;
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
 
 use crate::dispatch::{self, Caller, Policy, Transport};
 use crate::error;
 use crate::identity::{self, claims, rate_limit};
+use crate::standby::{self, Serving};
 use crate::{guard, gucs, subscription};
 
 /// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
@@ -71,7 +73,8 @@ fn handle_credential(
 }
 
 /// The same for `fluxbase serve`, which asks it once for each request: a first line with the status and, where there is one, the
-/// number of seconds to wait, then the body. A scalar in a SELECT list costs a sixth less than a row of a function in FROM.
+/// number of seconds to wait, and `w` if standbys may now lack what the call wrote; then the body. A scalar in a SELECT list costs
+/// a sixth less than a row of a function in FROM.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp._serve(request pg_catalog.text, credential pg_catalog.text, transport pg_catalog.text)
     RETURNS pg_catalog.text
@@ -82,10 +85,14 @@ fn serve(request: &str, credential: &str, transport: &str) -> String {
     let reply = reply_to_credential(request, credential, transport, true);
     let body = reply.body.unwrap_or_default();
     let mut text = String::with_capacity(body.len() + 16);
-    match reply.retry_after {
-        Some(seconds) => _ = writeln!(text, "{} {seconds}", reply.status),
-        None => _ = writeln!(text, "{}", reply.status),
+    _ = write!(text, "{}", reply.status);
+    if let Some(seconds) = reply.retry_after {
+        _ = write!(text, " {seconds}");
     }
+    if standby::wrote() {
+        text.push_str(" w");
+    }
+    text.push('\n');
     text.push_str(&body);
     text
 }
@@ -122,6 +129,10 @@ fn reply_to_credential(
             Some("Call mcp.handle(jsonb): it keeps the identity of the outermost call.".to_owned()),
         );
     }
+    let serving = match Serving::begin(transport.server) {
+        Ok(serving) => serving,
+        Err(reply) => return reply,
+    };
     let identity = match Credential::parse(credential).map_err(|_| identity::Refusal::Unknown) {
         Ok(credential) => identity::of_credential(&credential),
         Err(refusal) => Err(refusal),
@@ -158,15 +169,21 @@ fn reply_to_credential(
         return refuse::rate_limited(None, seconds);
     }
     let watch = transport.watch.take();
-    let caller = Rc::new(Caller { identity, policy: Policy::new(transport), alone, watch });
+    let state_seconds = transport.session_timeout.unwrap_or(LIFETIME_SECONDS);
+    let policy = Policy::new(transport);
+    let caller = Rc::new(Caller { identity: Rc::clone(&identity), policy, alone, watch, state_seconds });
     let one = |message: Result<Incoming, Reply>| match message {
         Ok(incoming) => dispatch::answer(incoming, headers.as_ref(), Rc::clone(&caller)),
         Err(reply) => reply,
     };
-    match messages {
+    let reply = serving.end(match messages {
         Some(messages) => join(messages.into_iter().map(one)),
         None => one(early.unwrap_or_else(|| parse(request))),
+    });
+    if let Some((_, key)) = limit.filter(|_| standby::is_misdirected(&reply)) {
+        rate_limit::take_back(key);
     }
+    reply
 }
 
 /// Takes a key's identity for the rest of the transaction.

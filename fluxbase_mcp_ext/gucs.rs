@@ -26,6 +26,8 @@ static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static WORKER_KEEP: GucSetting<i32> = GucSetting::<i32>::new(60);
+static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
+static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static REQUEST_CLAIMS: [GucSetting<Option<CString>>; 4] = [
@@ -136,6 +138,24 @@ pub fn define(preloaded: bool) {
         GucFlags::default(),
     );
     define_worker();
+    GucRegistry::define_bool_guc(
+        c"mcp.read_only",
+        c"Whether only tools that read may be used.",
+        c"On: tools that may write, registered ones too, are neither listed nor run. The listener can only narrow it. Default: off.",
+        &READ_ONLY,
+            GucContext::Suset,
+            GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.confirm_above_rows",
+        c"Number of rows above which an update or delete asks the client's user first.",
+        c"Clients that cannot ask are not held up. 0 asks for every row, -1 never asks. Default: 100.",
+        &CONFIRM_ABOVE_ROWS,
+        -1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     if preloaded {
         GucRegistry::define_bool_guc(
             c"mcp.protect_request_claims",
@@ -324,6 +344,16 @@ pub fn worker_max_memory() -> u64 {
 /// `mcp.worker_keep`.
 pub fn worker_keep() -> std::time::Duration {
     std::time::Duration::from_secs(WORKER_KEEP.get() as u64)
+}
+
+/// `mcp.read_only`.
+pub fn read_only() -> bool {
+    READ_ONLY.get()
+}
+
+/// `mcp.confirm_above_rows`; `None` when nobody is asked.
+pub fn confirm_above_rows() -> Option<u64> {
+    u64::try_from(CONFIRM_ABOVE_ROWS.get()).ok()
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {

@@ -8,11 +8,13 @@
 mod entry;
 mod gucs;
 mod identity;
+mod standby;
 mod dispatch;
 mod guard;
 mod tools;
 mod resources;
 mod registered;
+mod ask;
 mod complete;
 mod subscription;
 mod catalog;

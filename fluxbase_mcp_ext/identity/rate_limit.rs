@@ -61,10 +61,7 @@ pub fn is_shared() -> bool {
 /// # Errors
 /// The number of seconds after which a request would be served.
 pub fn count(key: &str, limit: u32) -> Result<(), u32> {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    // Zero marks a free slot.
-    let key = hasher.finish() | 1;
+    let key = slot_key(key);
     // SAFETY: reads the statement's start time, in microseconds.
     let now = unsafe { pg_sys::GetCurrentStatementStartTimestamp() } / 1_000_000;
     if is_shared() {
@@ -72,6 +69,23 @@ pub fn count(key: &str, limit: u32) -> Result<(), u32> {
     } else {
         OWN.with_borrow_mut(|own| own.get_or_insert_with(Box::default).count(key, now, limit))
     }
+}
+
+/// Takes the last count back: the request of `key` is answered, and counted, by another server.
+pub fn take_back(key: &str) {
+    let key = slot_key(key);
+    if is_shared() {
+        SHARED.exclusive().take_back(key);
+    } else {
+        OWN.with_borrow_mut(|own| own.iter_mut().for_each(|table| table.take_back(key)));
+    }
+}
+
+/// Zero marks a free slot.
+fn slot_key(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish() | 1
 }
 
 fn div_up(number: i64, by: i64) -> i64 {
@@ -103,6 +117,13 @@ impl Table {
         }
         slot.count += 1;
         Ok(())
+    }
+
+    fn take_back(&mut self, key: u64) {
+        let slot = self.slot(key);
+        if slot.key == key {
+            slot.count = slot.count.saturating_sub(1);
+        }
     }
 
     fn slot(&mut self, key: u64) -> &mut Slot {

@@ -15,7 +15,6 @@ mod invoke;
 pub mod notify;
 mod prompt;
 mod resource;
-mod secret;
 mod tool;
 
 use std::cell::{Cell, RefCell};
@@ -23,13 +22,12 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use fluxbase_credential::Scope;
-use fluxbase_register::Asked;
 use pgrx::Spi;
 use serde::Deserialize;
 
+use crate::catalog;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
-use crate::{catalog, dispatch};
 
 pub use function::Function;
 pub use prompt::{Given, Prompt};
@@ -144,7 +142,6 @@ pub fn forget_if_read_from(relation: u32) {
     if TABLES.get().contains(&relation) {
         forget();
     }
-    secret::forget_if_read_from(relation);
 }
 
 /// Forgets the rows. What was compiled of them is used again where they turn out to be the same.
@@ -284,48 +281,6 @@ impl Visible {
     pub fn prompts(&self) -> impl Iterator<Item = &Prompt> {
         self.all.prompts.iter().map(|prompt| &**prompt).filter(|prompt| self.has(&prompt.target))
     }
-}
-
-/// What a registered function gave back, if it is no content.
-#[derive(Debug)]
-pub enum Ask {
-    /// Questions that the client can answer, and the signed state.
-    Questions { requests: String, state: Option<String> },
-    /// Nothing of what must be asked can be asked of this client; the capabilities that it would need.
-    Impossible(Vec<&'static str>),
-    /// The client's protocol has no questions.
-    Legacy,
-    /// The state that came back is none of ours, or not for this call.
-    BadState,
-}
-
-/// Turns questions into what the client is sent: only what it declared that it can answer.
-fn ask(
-    request: &dispatch::Request<'_>,
-    binding: &fluxbase_register::Binding,
-    mut asked: Asked,
-) -> Result<Ask, Error> {
-    if !request.modern {
-        return Ok(Ask::Legacy);
-    }
-    let capabilities = context::capabilities(request);
-    let needed: Vec<&'static str> = asked.questions.iter().map(|question| question.capability).collect();
-    asked.questions.retain(|question| match (capabilities.get(question.capability), question.detail) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(declared), Some(detail)) => declared.get(detail).is_some(),
-    });
-    if asked.questions.is_empty() {
-        let needed: HashSet<&'static str> = needed.into_iter().collect();
-        let mut needed: Vec<&'static str> = needed.into_iter().collect();
-        needed.sort_unstable();
-        return Ok(Ask::Impossible(needed));
-    }
-    let state = match &asked.state {
-        None => None,
-        Some(state) => Some(secret::sign(binding, state)?),
-    };
-    Ok(Ask::Questions { requests: asked.requests(), state })
 }
 
 /// The function answered what MCP does not know.

@@ -6,7 +6,8 @@ use fluxbase_register::{PromptAnswer, PromptArguments, prompt_answer};
 use serde_json::Value;
 
 use super::function::{Form, Style};
-use super::{Ask, Row, Target, ask, context, wrong_answer};
+use super::{Row, Target, context, wrong_answer};
+use crate::ask::{self, Ask};
 use crate::dispatch::Request;
 use crate::error::Error;
 
@@ -73,9 +74,8 @@ impl Prompt {
         let what = format!("the prompt {}", self.name);
         let function = self.target.usable(&what)?;
         let text = request.arguments.unwrap_or("{}");
-        let value = serde_json::from_str(text).unwrap_or_default();
-        let binding = context::binding(request, "prompt", &self.name, &value);
-        let state = match context::state(request, &binding) {
+        let binding = ask::binding(request, "prompt", &self.name);
+        let state = match ask::state(request, &binding) {
             Ok(state) => state,
             Err(None) => return Ok(Given::Ask(Ask::BadState)),
             Err(Some(error)) => return Err(error),
@@ -95,7 +95,7 @@ impl Prompt {
                 let description = if description.is_empty() { self.description.clone() } else { description };
                 Given::Messages { description, messages }
             }
-            PromptAnswer::Ask(asked) => Given::Ask(ask(request, &binding, asked)?),
+            PromptAnswer::Ask(asked) => Given::Ask(ask::ask(request, &binding, asked)?),
         })
     }
 }

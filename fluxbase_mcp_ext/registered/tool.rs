@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::function::{Form, Style};
-use super::{Ask, Row, Target, ask, context, wrong_answer};
+use super::{Row, Target, context, wrong_answer};
+use crate::ask::{self, Ask};
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::Access;
@@ -110,8 +111,8 @@ impl Tool {
         compiled(&self.input, &self.input_schema, &what)?
             .check(&value, "arguments")
             .map_err(|faults| Error::refused("22023", format!("{faults}\nNothing was run."), None))?;
-        let binding = context::binding(request, "tool", &self.name, &value);
-        let state = match context::state(request, &binding) {
+        let binding = ask::binding(request, "tool", &self.name);
+        let state = match ask::state(request, &binding) {
             Ok(state) => state,
             Err(None) => return Ok(Done::undone(Outcome::Ask(Ask::BadState))),
             Err(Some(error)) => return Err(error),
@@ -152,7 +153,7 @@ impl Tool {
             Ok(Done::kept(Outcome::Output(ToolOutput { text, structured, notes: Vec::new() })))
         };
         match answer {
-            ToolAnswer::Ask(asked) => Ok(Done::undone(Outcome::Ask(ask(request, binding, asked)?))),
+            ToolAnswer::Ask(asked) => Ok(Done::undone(Outcome::Ask(ask::ask(request, binding, asked)?))),
             ToolAnswer::Object(json) => {
                 self.check_output(Some(&json))?;
                 text(json, Structured::Same)

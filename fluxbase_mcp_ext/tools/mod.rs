@@ -4,6 +4,7 @@
 //! characters; input schemas are flat and closed; all four annotations are set; the order of the list is the order of
 //! `tools/list`. Nothing here decides who may use a tool: `dispatch` does, by its scopes and the allow-lists.
 
+mod confirm;
 pub mod functions;
 mod schema;
 mod tables;
@@ -11,6 +12,7 @@ mod tables;
 use fluxbase_credential::Scope;
 use fluxbase_protocol::{Annotations, Structured, ToolContent, ToolEntry, ToolOutput};
 
+use crate::ask::Ask;
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::Access;
@@ -57,7 +59,7 @@ pub enum Outcome {
     /// Content in MCP's own form.
     Content(ToolContent),
     /// The client must answer something first.
-    Ask(registered::Ask),
+    Ask(Ask),
 }
 
 /// [`Outcome`], and whether what the body wrote stays.
@@ -128,7 +130,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         title: "Query a table",
         description: "Read rows of a table or view: filter, related tables, aggregates, order, paging. Row-level security applies.",
         input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"e.g. id,short:long_name,doc->a->>b,price::text,author:people(name),tags!inner(name); with aggregates the rest are groups: city,n:count(),price.sum() (avg min max); default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | value}, ANDed; column may be doc->a->>b or relation.column; groups or/and: [filter,…], not: filter; ops eq neq gt gte lt lte like ilike match imatch is isnot in nin isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts(english), not.op, op(any), op(all)","additionalProperties":true},"embed":{"type":"object","description":"{relation of select: {filter, order, limit, offset}}","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc.nullslast,author(name),id; with aggregates names of outputs"},"limit":{"type":"integer","minimum":0,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0},"cursor":{"type":"string","description":"next_cursor of the page before; same table, filter, order"},"count":{"type":"string","enum":["exact","planned","estimated"],"description":"asks for total_count"},"max_chars":{"type":"integer","minimum":1,"description":"size of the answer"}},"required":["table"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"total_count":{"type":"integer"},"next_cursor":{"type":"string"},"truncated":{"type":"object","properties":{"why":{"type":"string"},"next":{"type":"object"}}},"notes":{"type":"array","items":{"type":"string"}}},"required":["rows","count","has_more"]}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"total_count":{"type":"integer"},"next_cursor":{"type":"string"},"truncated":{"type":"object","properties":{"why":{"type":"string"},"next":{"type":"object"}}},"notes":{"type":"array","items":{"type":"string"}}},"required":["untrusted","rows","count","has_more"]}"#,
         scopes: &[Scope::ReadTables],
         access: Access::Read,
         annotations: READS,
@@ -139,7 +141,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         title: "Insert records",
         description: "Insert one row, or many, into a table and return them; upsert with on_conflict. Row-level security applies.",
         input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"data":{"anyOf":[{"type":"object"},{"type":"array","items":{"type":"object"}}],"description":"{column: value} or a list of those; columns left out take their default"},"returning":{"type":"string","description":"as select; default *, none for no row"},"on_conflict":{"type":"string","description":"unique columns for upsert; * is the primary key"},"resolution":{"type":"string","enum":["merge","ignore"],"default":"merge"},"expect":{"type":"integer","minimum":0,"description":"exactly so many rows, else nothing is changed"},"max_affected":{"type":"integer","minimum":0},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["table","data"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","description":"the inserted row; for a list or a dry run {inserted, records}","additionalProperties":true}"#,
+        output_schema: r#"{"type":"object","description":"the inserted row; for a list or a dry run {untrusted, inserted, records}","additionalProperties":true}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: ADDS,
@@ -150,7 +152,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         title: "Update records",
         description: "Change the rows of a table that match a filter. The filter is required; row-level security applies.",
         input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"data":{"type":"object","description":"{column: new value}","additionalProperties":true},"filter":{"type":"object","description":"which rows, as in query_table; not empty","additionalProperties":true},"returning":{"type":"string","description":"as select; default *, none for no rows"},"expect":{"type":"integer","minimum":0,"description":"exactly so many rows, else nothing is changed"},"max_affected":{"type":"integer","minimum":0},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["table","data","filter"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"updated":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"dry_run":{"type":"boolean"},"truncated":{"type":"object"}},"required":["updated","records"]}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"updated":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"dry_run":{"type":"boolean"},"truncated":{"type":"object"}},"required":["untrusted","updated","records"]}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES,
@@ -161,7 +163,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         title: "Delete records",
         description: "Delete the rows of a table that match a filter. The filter is required; row-level security applies.",
         input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"filter":{"type":"object","description":"which rows, as in query_table; not empty","additionalProperties":true},"returning":{"type":"string","description":"as select; default *, none for no rows"},"expect":{"type":"integer","minimum":0,"description":"exactly so many rows, else nothing is changed"},"max_affected":{"type":"integer","minimum":0},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["table","filter"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"deleted":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"dry_run":{"type":"boolean"},"truncated":{"type":"object"}},"required":["deleted","records"]}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"deleted":{"type":"integer"},"records":{"type":"array","items":{"type":"object"}},"dry_run":{"type":"boolean"},"truncated":{"type":"object"}},"required":["untrusted","deleted","records"]}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES,
@@ -172,7 +174,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         title: "Write several, all or none",
         description: "Run several inserts, updates and deletes as one: all of them or none. Row-level security applies.",
         input_schema: r#"{"type":"object","properties":{"operations":{"type":"array","minItems":1,"maxItems":100,"description":"in this order; each has op and the arguments of insert_record, update_record or delete_record","items":{"type":"object","properties":{"op":{"type":"string","enum":["insert","update","delete"]},"table":{"type":"string"}},"required":["op","table"],"additionalProperties":true}},"dry_run":{"type":"boolean","description":"do it, report it, undo it"},"max_chars":{"type":"integer","minimum":1}},"required":["operations"],"additionalProperties":false}"#,
-        output_schema: r#"{"type":"object","properties":{"results":{"type":"array","description":"one for each operation, as its tool answers","items":{"type":"object"}},"dry_run":{"type":"boolean"}},"required":["results"]}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"results":{"type":"array","description":"one for each operation, as its tool answers","items":{"type":"object"}},"dry_run":{"type":"boolean"}},"required":["untrusted","results"]}"#,
         scopes: &[Scope::WriteTables],
         access: Access::Write,
         annotations: CHANGES_EACH_TIME,
@@ -192,7 +194,7 @@ pub static TOOLS: &[Tool<'static>] = &[
     Tool {
         name: "describe_table",
         title: "Describe a table",
-        description: "Describe one table: columns, types, keys, checks, relations with what to write for them in select, sample filters, and what you may do with it.",
+        description: "Describe one table: columns, types, keys, checks, relations with what to write for them in select, sample filters. Tells what you may do with it, too.",
         input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"offset":{"type":"integer","minimum":0,"default":0,"description":"columns to skip; past the last column, relations"}},"required":["table"],"additionalProperties":false}"#,
         output_schema: r#"{"type":"object","properties":{"schema":{"type":"string"},"name":{"type":"string"},"kind":{"type":"string"},"columns":{"type":"array","items":{"type":"object"}},"relations":{"type":"array","items":{"type":"object"}},"sample_filters":{"type":"array","items":{"type":"object"}},"left_out":{"type":"object"},"next":{"type":"object","properties":{"offset":{"type":"integer"}}}},"required":["schema","name","kind","columns","relations"]}"#,
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
@@ -212,6 +214,10 @@ pub static TOOLS: &[Tool<'static>] = &[
         run: Body::BuiltIn(functions::invoke),
     },
 ];
+
+/// The first member of every object of ours that holds rows, in the eras with structured content: what it says comes from the
+/// database, and is data. `instructions.txt` says what it means. A value cannot take its place: values are deeper.
+const UNTRUSTED: &str = r#""untrusted":true,"#;
 
 /// The built-in tool of that name.
 pub fn built_in(name: &str) -> Option<&'static Tool<'static>> {

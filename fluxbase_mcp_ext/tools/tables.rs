@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use fluxbase_protocol::{Structured, ToolOutput, push_string};
 use fluxbase_query::{
-    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write,
+    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write, show,
 };
 
-use super::{self as tools, object};
+use super::confirm::{self, Consent, Touched};
+use super::{self as tools, UNTRUSTED, object};
+use crate::ask::Ask;
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
 use crate::error::Error;
@@ -110,7 +112,7 @@ fn read_output(
         }
         after.push_str(&notes_member(&notes));
         after.push('}');
-        Structured::Wrapped { before: r#"{"rows":"#.to_owned(), after }
+        Structured::Wrapped { before: format!(r#"{{{UNTRUSTED}"rows":"#), after }
     } else {
         Structured::None
     };
@@ -204,21 +206,44 @@ pub fn delete(request: &Request<'_>) -> Result<tools::Done, Error> {
 
 fn write(request: &Request<'_>, verb: Verb) -> Result<tools::Done, Error> {
     let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
+    let tool = match verb {
+        Verb::Insert => "insert_record",
+        Verb::Update => "update_record",
+        Verb::Delete => "delete_record",
+    };
+    let Some(consent) = Consent::read(request, tool)? else { return Ok(asks(Ask::BadState)) };
     let args = Arguments::parse(request.arguments).map_err(nothing_changed)?;
     let mut notes = Vec::new();
     let max_chars = max_chars(&args, &mut notes).map_err(nothing_changed)?;
     let done = perform(request.identity, verb, &args, max_chars)?;
     let undo = done.plan.dry_run;
-    let text = done.text(max_chars, &mut notes);
+    if consent.watches()
+        && !undo
+        && let Some(ask) = consent.missing(done.touched().as_slice())?
+    {
+        return Ok(asks(ask));
+    }
+    let text = done.text(mark(request), max_chars, &mut notes);
     if undo {
         notes.push("This was a dry run: nothing was changed.".to_owned());
     }
     Ok(tools::Done { outcome: tools::Outcome::Output(object(text, notes)), undo })
 }
 
+/// What marks the records of an answer as data; nothing where there is no structured content, whose form is the user's document's.
+fn mark(request: &Request<'_>) -> &'static str {
+    if request.structured { UNTRUSTED } else { "" }
+}
+
+/// The client is asked, and what was done is undone.
+fn asks(ask: Ask) -> tools::Done {
+    tools::Done::undone(tools::Outcome::Ask(ask))
+}
+
 /// `write_batch`: several writes, all or none.
 pub fn batch(request: &Request<'_>) -> Result<tools::Done, Error> {
     let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
+    let Some(consent) = Consent::read(request, "write_batch")? else { return Ok(asks(Ask::BadState)) };
     let args = Arguments::parse(request.arguments).map_err(nothing_changed)?;
     args.only(&BATCH_ARGUMENTS).map_err(nothing_changed)?;
     let undo = args.bool("dry_run").map_err(nothing_changed)?.unwrap_or(false);
@@ -233,12 +258,16 @@ pub fn batch(request: &Request<'_>) -> Result<tools::Done, Error> {
             r#"Write {"operations":[{"op":"insert","table":"t","data":{…}},{"op":"delete","table":"t","filter":{…}}]}."#.to_owned(),
         ));
     }
-    let mut text = String::from(r#"{"results":["#);
+    let mut touched = Vec::new();
+    let mut text = format!(r#"{{{}"results":["#, mark(request));
     for (n, operation) in operations.into_iter().enumerate() {
         let at = format!("operations[{n}]");
         statement::set_operation(Some(&at));
-        let result = operate(request.identity, operation, left, max_chars, &mut notes)
-            .map_err(|error| error.within(&at))?;
+        let done = operate(request.identity, operation, left).map_err(|error| error.within(&at))?;
+        if consent.watches() {
+            touched.extend(done.touched());
+        }
+        let result = done.text("", max_chars, &mut notes);
         if n > 0 {
             text.push(',');
         }
@@ -246,6 +275,9 @@ pub fn batch(request: &Request<'_>) -> Result<tools::Done, Error> {
         left = left.saturating_sub(result.chars().count());
     }
     statement::set_operation(None);
+    if !undo && let Some(ask) = consent.missing(&touched)? {
+        return Ok(asks(ask));
+    }
     text.push(']');
     if undo {
         text.push_str(r#","dry_run":true"#);
@@ -255,13 +287,7 @@ pub fn batch(request: &Request<'_>) -> Result<tools::Done, Error> {
     Ok(tools::Done { outcome: tools::Outcome::Output(object(text, notes)), undo })
 }
 
-fn operate(
-    identity: &Identity,
-    operation: Arguments,
-    left: usize,
-    max_chars: usize,
-    notes: &mut Vec<String>,
-) -> Result<String, Error> {
+fn operate(identity: &Identity, operation: Arguments, left: usize) -> Result<Done, Error> {
     let nothing_changed = |error: QueryError| error.with_outcome(Outcome::NothingChanged);
     for once in ["dry_run", "max_chars"] {
         if operation.raw(once).is_some() {
@@ -282,12 +308,13 @@ fn operate(
     let verb = Verb::parse(&name).map_err(nothing_changed)?;
     let args = operation.without("op");
     args.only(verb.arguments()).map_err(nothing_changed)?;
-    Ok(perform(identity, verb, &args, left)?.text(max_chars, notes))
+    perform(identity, verb, &args, left)
 }
 
 /// A write that was done.
 struct Done {
     verb: Verb,
+    described: Rc<Described>,
     plan: Write,
     touched: u64,
     rows: Rows,
@@ -337,12 +364,23 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
             "Nothing was changed. Ask the table's owner what the trigger expects.".to_owned(),
         ));
     }
-    Ok(Done { verb, plan, touched, rows })
+    Ok(Done { verb, described, plan, touched, rows })
 }
 
 impl Done {
-    /// The answer as a JSON object.
-    fn text(&self, max_chars: usize, notes: &mut Vec<String>) -> String {
+    /// What somebody may have to confirm: nothing of an insert.
+    fn touched(&self) -> Option<Touched> {
+        let table = &self.described.table;
+        (self.verb != Verb::Insert).then(|| Touched {
+            verb: self.verb,
+            table: show(&format!("{}.{}", table.schema, table.name)),
+            rows: self.touched,
+            sample: confirm::sample(&self.rows.text),
+        })
+    }
+
+    /// The answer as a JSON object. `mark` comes first where it holds records.
+    fn text(&self, mark: &str, max_chars: usize, notes: &mut Vec<String>) -> String {
         let (past, touched, rows) = (self.verb.past(), self.touched, &self.rows);
         let dry_run = if self.plan.dry_run { r#","dry_run":true"# } else { "" };
         let single = self.verb == Verb::Insert && self.plan.single && !self.plan.dry_run;
@@ -362,7 +400,7 @@ impl Done {
             notes.push(why);
             return text;
         }
-        let mut text = format!(r#"{{"{past}":{touched},"records":[{}]{dry_run}"#, rows.text);
+        let mut text = format!(r#"{{{mark}"{past}":{touched},"records":[{}]{dry_run}"#, rows.text);
         notes.extend(open_list(&rows.text, self.plan.open_list));
         if self.plan.statement.returns && rows.shown < rows.total {
             let why = format!(

@@ -47,7 +47,8 @@ pub(crate) struct Call<'a> {
     pub(crate) stop: Option<&'a Notify>,
 }
 
-/// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, then the body, if there is one.
+/// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, with ` w` behind it when standbys may lack what was written;
+/// then the body, if there is one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// HTTP status.
@@ -56,6 +57,8 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Bytes>,
     /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u32>,
+    /// Whether the call may have written. Postgres says so only when it is told that there are standbys.
+    pub(crate) wrote: bool,
 }
 
 /// Why there is no answer.
@@ -294,24 +297,33 @@ const LARGE: usize = 1024;
 
 fn read(text: impl AsRef<[u8]> + Send + 'static) -> Option<Answer> {
     let bytes = text.as_ref();
-    let (status, retry_after, from) = head(bytes)?;
+    let Head { status, retry_after, wrote, from } = head(bytes)?;
     let body = match bytes.len() - from {
         0 => None,
         1..LARGE => Some(Bytes::copy_from_slice(&bytes[from..])),
         _ => Some(Bytes::from_owner(text).slice(from..)),
     };
-    Some(Answer { status, body, retry_after })
+    Some(Answer { status, body, retry_after, wrote })
 }
 
-/// Status, seconds to wait, and where the body begins.
-fn head(bytes: &[u8]) -> Option<(u16, Option<u32>, usize)> {
+/// The first line.
+struct Head {
+    status: u16,
+    retry_after: Option<u32>,
+    wrote: bool,
+    /// Where the body begins.
+    from: usize,
+}
+
+fn head(bytes: &[u8]) -> Option<Head> {
     let end = bytes.iter().take(32).position(|&byte| byte == b'\n')?;
     let line = std::str::from_utf8(&bytes[..end]).ok()?;
+    let (line, wrote) = line.strip_suffix(" w").map_or((line, false), |line| (line, true));
     let (status, seconds) = match line.split_once(' ') {
         Some((status, seconds)) => (status, Some(seconds.parse().ok()?)),
         None => (line, None),
     };
-    Some((status.parse().ok()?, seconds, end + 1))
+    Some(Head { status: status.parse().ok()?, retry_after: seconds, wrote, from: end + 1 })
 }
 
 /// What an SQL error means for the call.
@@ -479,7 +491,25 @@ mod tests {
             assert_eq!((answer.status, answer.retry_after), (status, seconds), "{text}");
             assert_eq!(answer.body.as_deref(), body.map(str::as_bytes), "{text}");
         }
-        for text in ["", "200", "\n{}", "ok\n", "200 \n", "200 x\n", "99999\n", "200 1 2\n", "{}\n"] {
+        for (text, seconds, wrote) in
+            [("200 w\n{}", None, true), ("429 1 w\n{}", Some(1), true), ("200\n w", None, false)]
+        {
+            let answer = read(text.to_owned()).expect(text);
+            assert_eq!((answer.retry_after, answer.wrote), (seconds, wrote), "{text}");
+        }
+        for text in [
+            "",
+            "200",
+            "200 ww\n",
+            "w\n",
+            "\n{}",
+            "ok\n",
+            "200 \n",
+            "200 x\n",
+            "99999\n",
+            "200 1 2\n",
+            "{}\n",
+        ] {
             assert_eq!(read(text.to_owned()), None, "{text:?}");
         }
     }

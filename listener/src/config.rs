@@ -33,7 +33,7 @@ const MCP_OPTIONS: [&str; 7] = [
     "allowed_resources",
 ];
 
-const LISTENER_OPTIONS: [&str; 19] = [
+const LISTENER_OPTIONS: [&str; 23] = [
     "listen",
     "unix_socket_mode",
     "tls_certificate",
@@ -53,6 +53,10 @@ const LISTENER_OPTIONS: [&str; 19] = [
     "allowed_hosts",
     "log",
     "access_log",
+    "read_only",
+    "replica_urls",
+    "replica_max_lag",
+    "read_your_writes",
 ];
 
 /// Everything that `serve` can be told, except the database.
@@ -124,6 +128,24 @@ pub struct Http {
     pub log: LogFormat,
     /// One line for each request. Default true.
     pub access_log: bool,
+    /// Only tools that read are listed and run. Default false.
+    pub read_only: bool,
+    /// Hot standbys that reading calls go to. Default none.
+    pub replica_urls: Urls,
+    /// A standby further behind is not asked. Default 5 s.
+    pub replica_max_lag: Duration,
+    /// A key's reads see what it wrote through this listener. Default true.
+    pub read_your_writes: bool,
+}
+
+/// Connection strings, which may hold passwords: `Debug` tells their number only.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Urls(pub Vec<String>);
+
+impl std::fmt::Debug for Urls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Urls({})", self.0.len())
+    }
 }
 
 /// Form of the log lines.
@@ -325,6 +347,10 @@ impl Http {
                 _ => return Err(section.refuse("log", "human or json")),
             },
             access_log: section.bool("access_log", true)?,
+            read_only: section.bool("read_only", false)?,
+            replica_urls: Urls(section.secret_words("replica_urls", "a list of URLs")?),
+            replica_max_lag: section.some_duration("replica_max_lag", Duration::from_secs(5))?,
+            read_your_writes: section.bool("read_your_writes", true)?,
         })
     }
 }
@@ -433,6 +459,20 @@ mod tests {
         }
         let error = load_with("", &[("FLUXBASE_MCP_ENABLED", "ja")]).unwrap_err().to_string();
         assert!(error.starts_with("FLUXBASE_MCP_ENABLED is \"ja\""), "{error}");
+    }
+
+    #[test]
+    fn urls_of_standbys_are_not_shown() {
+        let config =
+            load("listener: {replica_urls: ['postgres://u:hunter2@a,b/d', 'postgres://c']}").unwrap();
+        assert_eq!(config.listener.replica_urls.0, ["postgres://u:hunter2@a,b/d", "postgres://c"]);
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let env = [("FLUXBASE_LISTENER_REPLICA_URLS", " postgres://u:hunter2@a,b/d\n postgres://c ")];
+        assert_eq!(load_with("", &env).unwrap(), config);
+        for text in ["listener: {replica_urls: {a: hunter2}}", "listener: {replica_urls: [[hunter2]]}"] {
+            let error = load(text).unwrap_err().to_string();
+            assert_eq!(error, "listener.replica_urls is not shown here. It must be a list of URLs");
+        }
     }
 
     #[test]

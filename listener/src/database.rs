@@ -18,6 +18,8 @@ use crate::tls::{self, Trust};
 pub struct Target {
     pub(crate) config: Config,
     pub(crate) tls: MakeRustlsConnect,
+    /// Hot standbys of this server.
+    pub(crate) standbys: Vec<Target>,
 }
 
 /// What is wrong with the description of the database. The password is never part of it.
@@ -57,7 +59,56 @@ impl Target {
             config.application_name("fluxbase");
         }
         let tls = tls::connector(&trust).map_err(BadTarget)?;
-        Ok(Target { config, tls })
+        Ok(Target { config, tls, standbys: Vec::new() })
+    }
+
+    /// The same target with hot standbys. What a URL leaves out (user, password, database, TLS) is as in this one, so that a settings file
+    /// can name standbys without a secret.
+    pub fn with_standbys(mut self, urls: &[String]) -> Result<Target, BadTarget> {
+        let standbys = urls.iter().enumerate().map(|(at, url)| {
+            self.standby(url).map_err(|BadTarget(why)| {
+                BadTarget(format!("listener.replica_urls, entry {}: {why}", at + 1))
+            })
+        });
+        self.standbys = standbys.collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
+    fn standby(&self, url: &str) -> Result<Target, BadTarget> {
+        let (rest, ssl) = split_ssl(url)?;
+        let is_url = rest.starts_with("postgres://") || rest.starts_with("postgresql://");
+        let named: Config = rest
+            .parse()
+            .ok()
+            .filter(|named: &Config| {
+                is_url && !(named.get_hosts().is_empty() && named.get_hostaddrs().is_empty())
+            })
+            .ok_or_else(|| {
+                BadTarget("it must be a URL with a host, such as postgres://standby:5432".to_owned())
+            })?;
+        let user = named.get_user().or(self.config.get_user()).map(str::to_owned);
+        let database = self.config.get_dbname().map(str::to_owned);
+        let mut standby = Target::from_parts(Some(url), &|name| match name {
+            "PGUSER" => user.clone(),
+            "PGDATABASE" => database.clone(),
+            _ => None,
+        })?;
+        if named.get_password().is_none()
+            && user.as_deref() == self.config.get_user()
+            && let Some(password) = self.config.get_password()
+        {
+            standby.config.password(password);
+        }
+        if ssl.mode.is_none() && ssl.root.is_none() {
+            standby.config.ssl_mode(self.config.get_ssl_mode());
+            standby.tls = self.tls.clone();
+        }
+        if named.get_application_name().is_none()
+            && let Some(name) = self.config.get_application_name()
+        {
+            standby.config.application_name(name);
+        }
+        Ok(standby)
     }
 
     /// The same target whose connections start with these settings. Options of the URL win over them.
@@ -68,6 +119,7 @@ impl Target {
             settings.iter().map(|(name, value)| format!("-c {name}={}", escaped(value))).collect();
         options.extend(self.config.get_options().map(str::to_owned));
         self.config.options(options.join(" "));
+        self.standbys = self.standbys.into_iter().map(|standby| standby.with_settings(settings)).collect();
         self
     }
 
@@ -315,6 +367,38 @@ mod tests {
         assert!(!error.contains("hunter2"), "{error}");
         let error = find(Some("postgres://u:hunter2@h/d?colour=1"), &[]).unwrap_err().to_string();
         assert!(error.contains("colour") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_standby_takes_what_it_does_not_name_from_its_primary() {
+        let primary = "postgres://l:s3cret@p:5433/shop?sslmode=require&application_name=x";
+        let standbys = |urls: &[&str]| {
+            let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
+            find(Some(primary), &[("PGPORT", "6000"), ("PGPASSWORD", "other")])?.with_standbys(&urls)
+        };
+        let target = standbys(&["postgres://a", "postgres://m@b:7000/d?sslmode=disable"]).unwrap();
+        let [a, b] = target.standbys.as_slice() else { panic!("two") };
+        assert_eq!(a.to_string(), "a:5432, database shop, user l");
+        assert_eq!(a.config.get_password(), Some(b"s3cret".as_slice()));
+        assert_eq!((a.config.get_ssl_mode(), a.config.get_application_name()), (SslMode::Require, Some("x")));
+        assert_eq!(b.to_string(), "b:7000, database d, user m");
+        assert_eq!(b.config.get_password(), None, "another user's password is not tried");
+        assert_eq!(b.config.get_ssl_mode(), SslMode::Disable);
+        let target = target.with_settings(&[("statement_timeout", "1".into())]);
+        assert_eq!(target.standbys[1].config.get_options(), Some("-c statement_timeout=1"));
+        for url in [
+            "postgres:///d",
+            "host=a",
+            "a",
+            "postgres://u:hunter2@h:port/d",
+            "postgres://u:hunter2@h?sslmode=x",
+        ] {
+            let error = standbys(&["postgres://a", url]).unwrap_err().to_string();
+            assert!(
+                error.starts_with("listener.replica_urls, entry 2: ") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

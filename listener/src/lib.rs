@@ -43,6 +43,7 @@ pub mod database;
 mod events;
 mod health;
 mod pool;
+mod replicas;
 mod tls;
 
 pub use certificate::Certificate;

@@ -103,7 +103,9 @@ struct Cancelled<'a> {
 impl Peek {
     /// Reads `text`, which may be anything.
     pub(crate) fn at(text: &str) -> Peek {
-        let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
+        // An array serde would take for the members in their order.
+        let object = text.trim_start().starts_with('{');
+        let Some(envelope) = object.then(|| serde_json::from_str::<Envelope>(text).ok()).flatten() else {
             return Peek::nothing();
         };
         let known = |name: &str| KNOWN.into_iter().find(|known| *known == name);
@@ -191,6 +193,7 @@ mod tests {
             (r#"{"id":{}}"#, "null"),
             (r#"{"id":1,"id":2}"#, "null"),
             (r#"[{"id":1}]"#, "null"),
+            (r#"[1,"ping"]"#, "null"),
             ("", "null"),
             ("{", "null"),
         ] {

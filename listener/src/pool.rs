@@ -76,9 +76,10 @@ impl Lanes {
     }
 }
 
-/// The connections of one listener.
+/// The connections of one listener to one server.
 pub(crate) struct Pool {
     target: Arc<Target>,
+    patience: Duration,
     lanes: Lanes,
     /// In boxes: they are moved for each call, and are large.
     #[expect(clippy::vec_box, reason = "a connection is moved by its pointer")]
@@ -141,8 +142,29 @@ pub(crate) enum NoLease {
 impl Pool {
     /// `general` and `reserved` are numbers of places; `queue_timeout` bounds the wait for one.
     pub(crate) fn new(target: Target, general: usize, reserved: usize, queue_timeout: Duration) -> Arc<Pool> {
+        Pool::with(PATIENCE, target, general, reserved, queue_timeout)
+    }
+
+    /// The same for a standby: when it is away, the caller asks the primary instead of waiting for it.
+    pub(crate) fn of_standby(
+        target: Target,
+        general: usize,
+        reserved: usize,
+        queue_timeout: Duration,
+    ) -> Arc<Pool> {
+        Pool::with(Duration::ZERO, target, general, reserved, queue_timeout)
+    }
+
+    fn with(
+        patience: Duration,
+        target: Target,
+        general: usize,
+        reserved: usize,
+        queue_timeout: Duration,
+    ) -> Arc<Pool> {
         Arc::new(Pool {
             target: Arc::new(target),
+            patience,
             lanes: Lanes::new(general, reserved),
             idle: Mutex::new(Vec::new()),
             queue_timeout,
@@ -208,7 +230,7 @@ impl Pool {
 
     /// Opens a connection; while Postgres restarts it tries again, ever more slowly, for a short time.
     async fn open(&self) -> Result<Connection, Unreachable> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(50);
         loop {
             let opened = Connection::open(&self.target).await;

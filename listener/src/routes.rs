@@ -29,6 +29,7 @@ use crate::message::{self, Peek};
 use crate::metrics::{Measure, Metrics};
 use crate::origin::Allowed;
 use crate::pool::{Lane, Pool};
+use crate::replicas::{self, Replicas};
 use crate::reply::{self, Reply, code};
 use crate::running::{Name, Running};
 use crate::subscriptions::Subscriptions;
@@ -51,6 +52,7 @@ pub(crate) struct Routes {
     cors: Cors,
     metrics: Option<Arc<Metrics>>,
     pool: Arc<Pool>,
+    replicas: Replicas,
     health: Health,
     transport: Transport,
     running: Arc<Running>,
@@ -104,11 +106,17 @@ impl Routes {
             health: Health::new(pool.target().clone()),
             running: Arc::default(),
             subscriptions: Arc::new(Subscriptions::new(pool.target().clone(), config.listener.max_streams)),
+            replicas: Replicas::start(&config.listener, pool.target()),
             pool,
-            transport: Transport::new(&config.mcp),
+            transport: Transport::new(&config.mcp, config.listener.read_only),
             ids: Ids::new(),
             config,
         }
+    }
+
+    /// The standbys.
+    pub(crate) fn replicas(&self) -> &Replicas {
+        &self.replicas
     }
 
     /// The state of the whole chain, for the start of the process.
@@ -323,7 +331,8 @@ impl Routes {
             notices,
             stop: ticket.as_ref().map(|ticket| &*ticket.stop),
         };
-        match call::call(&self.pool, &call).await {
+        let way = replicas::Asked { method: peek.method, key: key.id() };
+        match self.replicas.call(&self.pool, &call, way).await {
             Ok(answer) => {
                 let now = Instant::now();
                 if let Some(measure) = measure {

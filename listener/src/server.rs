@@ -184,7 +184,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
         .header_read_timeout(config.listener.header_timeout)
         .max_header_size(MAX_HEAD);
     let service = Arc::new(Service {
-        routes,
+        routes: routes.clone(),
         certificate,
         http,
         head: config.listener.header_timeout,
@@ -219,7 +219,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     }
     // Dropping a request in flight sends its cancel request; its place in the pool is free when that is done.
     tasks.shutdown().await;
-    pool.drain(CLEAN_UP).await;
+    tokio::join!(pool.drain(CLEAN_UP), routes.replicas().drain(CLEAN_UP));
     tracing::info!("stopped");
 }
 

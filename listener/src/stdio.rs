@@ -95,7 +95,7 @@ impl Server {
         Server {
             key: key.id().to_owned(),
             credential: key.credential(),
-            transport: Transport::without_http(&config.mcp),
+            transport: Transport::without_http(&config.mcp, http.read_only),
             subscriptions: Arc::new(Subscriptions::new(pool.target().clone(), http.max_streams)),
             ids: Ids::new(),
             negotiated: Mutex::new(None),

@@ -19,23 +19,29 @@ static ROUTING: [HeaderName; 3] = [
 pub(crate) struct Transport(String);
 
 impl Transport {
-    pub(crate) fn new(config: &Mcp) -> Transport {
-        Transport::begin(config, true)
+    pub(crate) fn new(config: &Mcp, read_only: bool) -> Transport {
+        Transport::begin(config, read_only, true)
     }
 
     /// The same for standard input and output, where there are neither headers nor addresses.
-    pub(crate) fn without_http(config: &Mcp) -> Transport {
-        Transport::begin(config, false)
+    pub(crate) fn without_http(config: &Mcp, read_only: bool) -> Transport {
+        Transport::begin(config, read_only, false)
     }
 
-    fn begin(config: &Mcp, http: bool) -> Transport {
+    fn begin(config: &Mcp, read_only: bool, http: bool) -> Transport {
         let mut transport = format!(r#"{{"http":{http}"#);
+        if read_only {
+            transport.push_str(r#","read_only":true"#);
+        }
         let lists =
             [("allowed_tools", &config.allowed_tools), ("allowed_resources", &config.allowed_resources)];
         for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             transport.push_str(&format!(r#","{name}":{}"#, Value::from(list.clone())));
         }
         transport.push_str(&format!(r#","rate_limit_per_min":{}"#, config.rate_limit_per_min));
+        // At least a second: a state that is old when it is made would ask for ever.
+        let seconds = u32::try_from(config.session_timeout.as_secs()).unwrap_or(u32::MAX).max(1);
+        transport.push_str(&format!(r#","session_timeout":{seconds}"#));
         Transport(transport)
     }
 
@@ -127,7 +133,8 @@ mod tests {
 
     fn transport(yaml: &str) -> Transport {
         let config = Config::from_parts(Some((std::path::Path::new("test.yaml"), yaml)), &|_| None);
-        Transport::new(&config.expect("the test's settings").mcp)
+        let config = config.expect("the test's settings");
+        Transport::new(&config.mcp, config.listener.read_only)
     }
 
     #[test]
@@ -136,21 +143,24 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(
             transport("").of(&headers, client),
-            r#"{"http":true,"rate_limit_per_min":100,"address":"127.0.0.1"}"#
+            r#"{"http":true,"rate_limit_per_min":100,"session_timeout":3600,"address":"127.0.0.1"}"#
         );
         headers.append("mcp-method", "tools/call".parse().unwrap());
         headers.append("mcp-name", "a".parse().unwrap());
         headers.append("mcp-name", "b\"\\".parse().unwrap());
         headers.append("mcp-name", HeaderValue::from_bytes(b"c\td\xe9\xc3\xa9").unwrap());
         headers.append("mcp-other", "x".parse().unwrap());
-        let transport = transport("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0}");
+        let transport =
+            transport("mcp: {allowed_tools: [query_table], rate_limit_per_min: 0, session_timeout: 250ms}");
         let transport = transport.of(&headers, client);
         assert_eq!(
             transport,
-            r#"{"http":true,"allowed_tools":["query_table"],"rate_limit_per_min":0,"headers":{"mcp-method":["tools/call"],"mcp-name":["a","b\"\\","c\td?é"]},"address":"127.0.0.1"}"#
+            r#"{"http":true,"allowed_tools":["query_table"],"rate_limit_per_min":0,"session_timeout":1,"headers":{"mcp-method":["tools/call"],"mcp-name":["a","b\"\\","c\td?é"]},"address":"127.0.0.1"}"#
                 .replace('?', "\u{fffd}")
         );
         assert!(serde_json::from_str::<Value>(&transport).is_ok());
+        let read_only = self::transport("listener: {read_only: true}").of(&HeaderMap::new(), client);
+        assert!(read_only.starts_with(r#"{"http":true,"read_only":true,"rate"#), "{read_only}");
     }
 
     #[test]
@@ -163,7 +173,7 @@ mod tests {
     #[test]
     fn without_http_there_is_only_the_negotiated_revision() {
         let config = Config::from_parts(None, &|_| None).expect("defaults");
-        let transport = Transport::without_http(&config.mcp);
+        let transport = Transport::without_http(&config.mcp, false);
         assert_eq!(transport.after(None), r#"{"http":false,"rate_limit_per_min":100}"#);
         assert_eq!(
             transport.after(Some("2025-11-25")),

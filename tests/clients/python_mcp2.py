@@ -10,6 +10,7 @@ import sys
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ElicitResult
 
 DEMO = json.loads(sys.argv[1])
 TOOLS = ["query_table", "insert_record", "update_record", "delete_record", "write_batch", "list_tables", "describe_table"]
@@ -21,9 +22,9 @@ def check(name, holds, shown=""):
     print(f"{'ok' if holds else 'not ok'} {len(results)} - python {name}{'' if holds else f': {shown}'}", flush=True)
 
 
-def client(mode, header, key):
+def client(mode, header, key, **more):
     http = httpx2.AsyncClient(headers={header: key}, timeout=30)
-    return Client(streamable_http_client(DEMO["url"], http_client=http), mode=mode)
+    return Client(streamable_http_client(DEMO["url"], http_client=http), mode=mode, **more)
 
 
 def value(result):
@@ -97,9 +98,29 @@ async def refused(mode):
         check(f"{mode}: a wrong key is refused", False, "it was served")
 
 
+async def confirms(mode):
+    """A delete of many rows asks the client's user, who says no and then yes. Older revisions have no way to ask."""
+    asked = []
+
+    async def user(_context, params):
+        asked.append(params.message)
+        return ElicitResult(action="decline") if len(asked) == 1 else ElicitResult(action="accept", content={"confirm": True})
+
+    async with client(mode, "X-Client-Key", DEMO["tenant_a"]["key"], elicitation_callback=user) as one:
+        title = f"many from python {mode}"
+        await one.call_tool("insert_record", {"table": "notes", "data": [{"title": title}] * 101, "returning": "none"})
+        delete = {"table": "notes", "filter": {"title": {"eq": title}}, "returning": "title"}
+        if mode != "legacy":
+            no = await one.call_tool("delete_record", delete)
+            check(f"{mode}: its user says no", no.is_error and "said no" in no.content[0].text, no)
+        deleted = value(await one.call_tool("delete_record", delete))
+        check(f"{mode}: deletes many", deleted["deleted"] == 101, deleted)
+        check(f"{mode}: its user was asked", len(asked) == (0 if mode == "legacy" else 2) and all("101" in text for text in asked), asked)
+
+
 async def main():
     for mode in ["auto", "legacy", "2026-07-28"]:
-        for step in [drive, refused]:
+        for step in [drive, refused, confirms]:
             try:
                 await asyncio.wait_for(step(mode), 60)
             except BaseException as error:

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
 const [revision, results, exitCode, expectedFile] = process.argv.slice(2);
+// A further run of the same requirements has a word of its own in the lines.
+const title = [revision, process.env.CONFORMANCE_HOW].filter(Boolean).join(' ');
 const suite = join(dirname(fileURLToPath(import.meta.url)), 'node_modules/@modelcontextprotocol/conformance');
 const yaml = (file) => parse(readFileSync(file, 'utf8'));
 const set = yaml(join(suite, 'requirements', `${revision}.yaml`));
@@ -45,7 +47,7 @@ function checksOf(scenario) {
 }
 
 /** Counts a list of scenarios; tells of each that is not as it should be. */
-function judge(title, scenarios) {
+function judge(part, scenarios) {
   const count = { passed: 0, failed: 0, excused: 0, checks: 0 };
   for (const scenario of scenarios) {
     const all = checksOf(scenario) ?? [];
@@ -66,7 +68,7 @@ function judge(title, scenarios) {
   }
   const { passed, failed, excused, checks } = count;
   const aside = `of ${scenarios.length}${excused > 0 ? `, ${excused} failed as expected` : ''}; ${checks} checks`;
-  console.log(`conformance ${revision} ${title}: ${passed} passed, ${failed} failed ${aside}`);
+  console.log(`conformance ${title} ${part}: ${passed} passed, ${failed} failed ${aside}`);
   return count.failed;
 }
 
@@ -77,6 +79,6 @@ const others = set.not_scored
   .map(({ scenario, reason }) => `${scenario} (${reason})`);
 if (others.length > 0) console.log(`  not scored and not passed: ${others.join(', ')}`);
 if (exitCode !== '0' && failed === 0) {
-  console.log(`conformance ${revision}: the suite ended with ${exitCode}: 0 passed, 1 failed`);
+  console.log(`conformance ${title}: the suite ended with ${exitCode}: 0 passed, 1 failed`);
 }
 process.exit(failed > 0 || exitCode !== '0' ? 1 : 0);

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The official MCP conformance suite against the real listener: every scenario that 2026-07-28 requires, and of 2025-11-25 all
-# but those in expected-failures-2025-11-25.yml. `make conformance` builds and calls it with the variables of
+# but those in expected-failures-2025-11-25.yml. Then what 2026-07-28 requires once more, through a proxy that sends each request to
+# the next of two listeners of the same database. `make conformance` builds and calls it with the variables of
 # server_environment (scripts/extension.sh). Suite and Node are pinned in package-lock.json and go to FLUXBASE_CACHE.
 #
-#   CONFORMANCE_SETS       "2026-07-28 2025-11-25"
+#   CONFORMANCE_SETS       "2026-07-28 2025-11-25 proxy"
 #   CONFORMANCE_SCENARIO   one scenario only, at the revision of the first set, with all that the suite says
 #
 # Its cluster and its listener are its own and are gone when it ends. Each set prints lines "conformance …: N passed, M failed …"; what
@@ -71,30 +72,55 @@ SQL
     unset PGOPTIONS
 }
 
-# start_listener: sets URL.
+# start_listener LOG: sets URL.
 start_listener() {
-    local i
-    say "starting the listener"
+    local i log=$1
+    say "starting a listener"
     # Nothing of the caller's environment or fluxbase.yaml.
     env -i -C / PATH="$PATH" FLUXBASE_DATABASE_URL="$LISTENER_URL" FLUXBASE_LISTENER_LISTEN=127.0.0.1:0 FLUXBASE_MCP_ENABLED=true \
-        FLUXBASE_MCP_RATE_LIMIT_PER_MIN=0 "$FLUXBASE_BIN" serve >"$LOG/listener.log" 2>&1 </dev/null &
-    listener=$!
-    at_exit 'stop_listener'
+        FLUXBASE_MCP_RATE_LIMIT_PER_MIN=0 "$FLUXBASE_BIN" serve >"$log" 2>&1 </dev/null &
+    listeners+=($!)
     for ((i = 0; i < 200; i++)); do
-        URL=$(sed -nE 's|.*serving MCP at (http://127\.0\.0\.1:[0-9]+/[a-z]+).*|\1|p' "$LOG/listener.log")
+        URL=$(sed -nE 's|.*serving MCP at (http://127\.0\.0\.1:[0-9]+/[a-z]+).*|\1|p' "$log")
         [[ -z $URL || $(probe "$URL/health") != 200 ]] || return 0
-        kill -0 "$listener" 2>/dev/null || break
+        kill -0 "${listeners[-1]}" 2>/dev/null || break
         sleep 0.1
     done
-    tail -n 20 "$LOG/listener.log" >&2
-    die "the listener did not get healthy." "Its log is $LOG/listener.log."
+    tail -n 20 "$log" >&2
+    die "the listener did not get healthy." "Its log is $log."
 }
 
-stop_listener() {
-    [[ -n ${listener:-} ]] || return 0
-    kill -TERM "$listener" 2>/dev/null || true
-    wait "$listener" 2>/dev/null || true
-    listener=
+stop_listeners() {
+    local pid
+    for pid in ${proxy:+"$proxy"} "${listeners[@]}"; do
+        kill -TERM "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    listeners=() proxy=
+}
+
+# start_proxy URL URL: sets URL to that of a proxy in front of both.
+start_proxy() {
+    local i path=${1#http://*/}
+    "$NODE" "$HERE/proxy.mjs" "$@" >"$LOG/proxy.log" 2>&1 </dev/null &
+    proxy=$!
+    for ((i = 0; i < 100; i++)); do
+        URL=$(sed -nE 's|^(http://127\.0\.0\.1:[0-9]+)$|\1|p' "$LOG/proxy.log")
+        [[ -z $URL ]] || break
+        sleep 0.1
+    done
+    [[ -n $URL ]] || die "the proxy did not start." "Its log is $LOG/proxy.log."
+    URL=$URL/$path
+}
+
+# shared_evenly: whether both listeners got as many requests, by what the proxy counted at its end.
+shared_evenly() {
+    local first second
+    kill -TERM "$proxy" && wait "$proxy"
+    proxy=
+    read -r first second < <(sed -nE 's/^requests ([0-9]+) ([0-9]+)$/\1 \2/p' "$LOG/proxy.log") || true
+    say "the listeners got ${first:-no} and ${second:-no} requests"
+    ((${first:-0} > 20 && first - ${second:-0} <= 1 && first >= second))
 }
 
 probe() { python3 -B "$ROOT/scripts/demo/probe.py" "$@"; }
@@ -105,16 +131,28 @@ suite() {
         "$SUITE/node_modules/@modelcontextprotocol/conformance/dist/index.js" server --url "$URL" "$@" </dev/null
 }
 
-# run_set REVISION: runs it and prints its lines.
+# run_set REVISION [HOW]: runs it and prints its lines. HOW is a word for the lines and the files.
 run_set() {
-    local revision=$1 code=0 expected=$HERE/expected-failures-$1.yml
+    local revision=$1 how=${2:-} code=0 expected=$HERE/expected-failures-$1.yml
+    local name=$revision${how:+-$how}
     [[ -f $expected ]] || expected=
-    say "running what $revision requires"
-    rm -rf "${LOG:?}/$revision"
-    mkdir -p "$LOG/$revision"
-    suite --requirements "$revision" ${expected:+--expected-failures "$expected"} --output-dir "$LOG/$revision" \
-        >"$LOG/$revision.log" 2>&1 || code=$?
-    "$NODE" "$SUITE/judge.mjs" "$revision" "$LOG/$revision" "$code" ${expected:+"$expected"}
+    say "running what $revision requires${how:+ ($how)}"
+    rm -rf "${LOG:?}/$name"
+    mkdir -p "$LOG/$name"
+    suite --requirements "$revision" ${expected:+--expected-failures "$expected"} --output-dir "$LOG/$name" \
+        >"$LOG/$name.log" 2>&1 || code=$?
+    CONFORMANCE_HOW=$how "$NODE" "$SUITE/judge.mjs" "$revision" "$LOG/$name" "$code" ${expected:+"$expected"}
+}
+
+# run_proxy: what 2026-07-28 requires, with two listeners that take turns.
+run_proxy() {
+    local first=$URL status=0
+    start_listener "$LOG/listener-2.log"
+    start_proxy "$first" "$URL"
+    run_set 2026-07-28 proxy || status=$?
+    shared_evenly || { echo "conformance 2026-07-28 proxy: the listeners did not take turns: 0 passed, 1 failed"; status=1; }
+    URL=$first
+    return "$status"
 }
 
 mkdir -p "$LOG"
@@ -122,20 +160,25 @@ install_suite
 # The script is copied to the packages that it reads, since Node looks for them beside it.
 cp "$HERE/judge.mjs" "$SUITE/"
 start_postgres
-start_listener
+listeners=() proxy=
+at_exit 'stop_listeners'
+start_listener "$LOG/listener.log"
 [[ $(probe "$URL" "X-Client-Key: none") == 401 ]] || die "the listener answers without a key." "The conformance suite was not run."
 KEY=$(FLUXBASE_DATABASE_URL=$SUPERUSER_URL "$FLUXBASE_BIN" clientkeys create --json --name conformance --user conformance \
     --scopes read:tables,write:tables,execute:functions,execute:rpc,read:storage,write:storage,execute:jobs,read:vectors,read:schema |
     python3 -c 'import json,sys; print(json.load(sys.stdin)["key"])')
 
-read -ra sets <<<"${CONFORMANCE_SETS:-2026-07-28 2025-11-25}"
+read -ra sets <<<"${CONFORMANCE_SETS:-2026-07-28 2025-11-25 proxy}"
 status=0
 if [[ -n ${CONFORMANCE_SCENARIO:-} ]]; then
     suite --scenario "$CONFORMANCE_SCENARIO" --spec-version "${sets[0]}" --verbose || status=$?
     exit "$status"
 fi
 for revision in "${sets[@]}"; do
-    run_set "$revision" || status=1
+    case $revision in
+        proxy) run_proxy || status=1 ;;
+        *) run_set "$revision" || status=1 ;;
+    esac
 done
 ((status == 0)) || say "what the suite said, and each check: $LOG"
 exit "$status"

@@ -42,13 +42,8 @@ deadlock_timeout = 300ms
 impl Cluster {
     /// Makes a cluster and starts it. `more` is further configuration.
     pub fn start(more: &str) -> Cluster {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let settings = settings();
-        let folder = settings.state.join(format!("{}-{number}", std::process::id()));
-        watchdog::folder_made(&folder);
-        run(settings.as_user("mkdir").arg("-m").arg("0755").arg(&folder));
-        let cluster = Cluster { folder, port: free_port(), password: secret() };
+        let cluster = Cluster { folder: new_folder(), port: free_port(), password: secret() };
         cluster.write("password", &cluster.password);
         run(settings
             .postgres("initdb")
@@ -67,6 +62,40 @@ impl Cluster {
         );
         cluster.start_again();
         cluster
+    }
+
+    /// A hot standby of this cluster that streams from it, running. `more` is further configuration.
+    pub fn standby(&self, more: &str) -> Cluster {
+        let standby = Cluster { folder: new_folder(), port: free_port(), password: self.password.clone() };
+        run(settings()
+            .postgres("pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .arg(format!("--dbname={}", self.admin_url("postgres")))
+            .arg(format!("--pgdata={}", standby.data().display())));
+        let configuration = "data/postgresql.auto.conf";
+        let recovery = run(settings().as_user("cat").arg(standby.folder.join(configuration)));
+        standby.write(configuration, &format!("{recovery}\nport = {}\n{more}\n", standby.port));
+        standby.start_again();
+        standby
+    }
+
+    /// Ends recovery: the standby becomes a server of its own.
+    pub fn promote(&self) {
+        run(settings()
+            .postgres("pg_ctl")
+            .args(["promote", "--wait", "--silent", "--timeout=60"])
+            .arg(format!("--pgdata={}", self.data().display())));
+    }
+
+    /// Its TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its postmaster.
+    pub fn pid(&self) -> u32 {
+        let file = run(settings().as_user("head").args(["-n", "1"]).arg(self.data().join("postmaster.pid")));
+        file.trim().parse().expect("a process id")
     }
 
     fn data(&self) -> PathBuf {
@@ -181,6 +210,16 @@ pub fn run(command: &mut Command) -> String {
 pub fn tail(log: &str, lines: usize) -> String {
     let all: Vec<&str> = log.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// A private folder for one cluster.
+fn new_folder() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let folder = settings().state.join(format!("{}-{number}", std::process::id()));
+    watchdog::folder_made(&folder);
+    run(settings().as_user("mkdir").arg("-m").arg("0755").arg(&folder));
+    folder
 }
 
 /// A TCP port that was free a moment ago.

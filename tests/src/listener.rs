@@ -43,6 +43,18 @@ impl Listener {
         Listener::spawn(cluster, url, &["serve"], &all)
     }
 
+    /// The same with further arguments of `serve`.
+    pub fn start_with(
+        cluster: &Cluster,
+        url: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Listener {
+        let mut all = vec![("FLUXBASE_MCP_ENABLED", "true"), ("FLUXBASE_MCP_RATE_LIMIT_PER_MIN", "0")];
+        all.extend(environment);
+        Listener::spawn(cluster, url, &[&["serve"], arguments].concat(), &all)
+    }
+
     /// The same with a settings file and nothing of the environment but the address.
     pub fn start_with_file(cluster: &Cluster, url: &str, file: &str) -> Listener {
         Listener::spawn(cluster, url, &["serve", "--config", file], &[])

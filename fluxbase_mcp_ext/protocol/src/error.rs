@@ -113,6 +113,18 @@ impl RpcError {
         }
     }
 
+    /// −32006: the tool may write, and only reading ones may be used; `why` is half a sentence. `data.readOnly` is true.
+    pub fn read_only(tool: &str, why: &str) -> RpcError {
+        RpcError {
+            code: code::FORBIDDEN,
+            message: format!(
+                "tool {} may write, and {why}. Only reading tools can be used here: see tools/list. Nothing was done.",
+                json::clip(tool)
+            ),
+            data: Some(json!({ "readOnly": true })),
+        }
+    }
+
     /// −32021, status 400: the tool must ask something of the client that it did not declare. `capabilities` as the client would
     /// declare them, such as `sampling`.
     pub fn missing_capabilities(capabilities: &[&str]) -> RpcError {

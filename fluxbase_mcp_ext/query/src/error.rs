@@ -235,6 +235,12 @@ impl Fault {
 /// The longest piece of a caller's text that a message repeats, in characters.
 const SHOWN: usize = 80;
 
+/// Whether a character changes how a person sees the text around it: controls, and the marks that reorder or hide text.
+pub fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// Caller's text for a message: a JSON string, cut after 80 characters, without characters that hide or break lines.
 pub fn show(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * SHOWN) + 2);
@@ -249,12 +255,7 @@ pub fn show(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            // Controls, and the marks that reorder or hide text on a person's screen.
-            c if c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-            {
-                out.push_str(&format!("\\u{:04x}", c as u32))
-            }
+            c if deceives(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
             c => out.push(c),
         }
     }

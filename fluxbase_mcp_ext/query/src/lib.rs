@@ -47,7 +47,7 @@ mod write;
 pub use arguments::Arguments;
 pub use catalog::{Catalog, CatalogError, Junction, NoRelations, Pair, Relation};
 pub use cursor::Keyset;
-pub use error::{Fault, Outcome, QueryError, show};
+pub use error::{Fault, Outcome, QueryError, deceives, show};
 pub use names::{TableName, nearest, quote_ident};
 pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select};
 pub use relation::reference;

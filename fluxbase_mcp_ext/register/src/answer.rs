@@ -1,8 +1,8 @@
 //! What functions answer, read and checked: content in MCP's own form, questions to the client, or plain JSON.
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// What the function of a tool answered.
 #[derive(Debug)]
@@ -47,6 +47,17 @@ pub struct Question {
 }
 
 impl Asked {
+    /// One form, `schema` being its fields: a flat object schema. `state` is JSON text.
+    pub fn form(key: &str, message: &str, schema: Value, state: String) -> Asked {
+        let raw = serde_json::json!({
+            "method": "elicitation/create",
+            "params": { "message": message, "requestedSchema": schema },
+        });
+        let question =
+            Question { key: key.to_owned(), capability: "elicitation", detail: None, raw: raw.to_string() };
+        Asked { questions: vec![question], state: Some(state) }
+    }
+
     /// JSON text of the object `inputRequests`.
     pub fn requests(&self) -> String {
         let members: Vec<String> = self
@@ -56,6 +67,24 @@ impl Asked {
             .collect();
         format!("{{{}}}", members.join(","))
     }
+}
+
+impl Question {
+    /// Whether a client with these capabilities can be asked it.
+    pub fn fits(&self, declared: &Map<String, Value>) -> bool {
+        match (declared.get(self.capability), self.detail) {
+            (None, _) => false,
+            (Some(declared), Some(detail)) => declared.get(detail).is_some(),
+            (Some(_), None) => self.capability != "elicitation" || takes_forms(declared),
+        }
+    }
+}
+
+/// Whether a client with these capabilities can show a form: its `elicitation` names that mode, or none at all (MCP 2026-07-28,
+/// client/elicitation).
+pub fn takes_forms(declared: &Map<String, Value>) -> bool {
+    let elicitation = declared.get("elicitation");
+    elicitation.is_some_and(|modes| modes.get("form").is_some() || modes.get("url").is_none())
 }
 
 #[derive(Deserialize)]
@@ -134,7 +163,7 @@ fn plain(json: &str) -> String {
 
 fn asked(members: &Members<'_>) -> Result<Option<Asked>, String> {
     let Some(requests) = members.requests else { return Ok(None) };
-    let requests: serde_json::Map<String, Value> = serde_json::from_str(requests.get())
+    let requests: Map<String, Value> = serde_json::from_str(requests.get())
         .map_err(|_| "inputRequests must be an object such as {\"name\":{\"method\":\"elicitation/create\",\"params\":{…}}}.".to_owned())?;
     if requests.is_empty() {
         return Err("inputRequests must ask for something.".to_owned());

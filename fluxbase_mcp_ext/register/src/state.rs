@@ -7,12 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-/// How long a state is good.
-pub const LIFETIME_SECONDS: i64 = 600;
+use crate::canonical;
+
+/// How long a state is good where nobody says otherwise.
+pub const LIFETIME_SECONDS: u32 = 600;
 /// The longest state that a function may give, in bytes of JSON text.
 const MAX_STATE: usize = 65_536;
 
@@ -30,9 +31,10 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// For a call with these arguments, an object. The order of its members and its white space do not count.
-    pub fn new(principal: String, call: (&'static str, String), arguments: &Value) -> Binding {
-        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(arguments.to_string()));
+    /// For a call with these arguments, JSON text. The order of members and white space do not count; numbers count as they are
+    /// written, since Postgres tells apart what a double does not.
+    pub fn new(principal: String, call: (&'static str, String), arguments: &str) -> Binding {
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(canonical::text(arguments)));
         Binding { principal, call, digest }
     }
 }
@@ -48,18 +50,24 @@ struct Payload<'a> {
     state: &'a RawValue,
 }
 
-/// Signs a state, which is JSON text. `now` in seconds, on any clock that goes on.
+/// Signs a state, which is JSON text and good for `lifetime` seconds. `now` in seconds, on any clock that goes on.
 ///
 /// # Errors
 /// Why it cannot be signed, as a sentence.
-pub fn sign(secret: &[u8], binding: &Binding, state: &str, now: i64) -> Result<String, String> {
+pub fn sign(
+    secret: &[u8],
+    binding: &Binding,
+    state: &str,
+    now: i64,
+    lifetime: u32,
+) -> Result<String, String> {
     if state.len() > MAX_STATE {
         return Err(format!("requestState has {} bytes; the most is {MAX_STATE}.", state.len()));
     }
     let state =
         serde_json::from_str::<&RawValue>(state).map_err(|error| format!("requestState: {error}."))?;
     let payload = serde_json::to_string(&Payload {
-        until: now + LIFETIME_SECONDS,
+        until: now.saturating_add(i64::from(lifetime)),
         principal: binding.principal.clone(),
         kind: binding.call.0.to_owned(),
         name: binding.call.1.clone(),

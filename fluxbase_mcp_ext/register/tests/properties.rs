@@ -97,9 +97,12 @@ proptest! {
 
     #[test]
     fn states_come_back_or_nothing_does(state in json(), arguments in json(), made_up in "\\PC{0,60}", now in 0_i64..1_000_000) {
-        let binding = Binding::new("key:1".to_owned(), ("tool", "t".to_owned()), &arguments);
+        let of = |arguments: &str| Binding::new("key:1".to_owned(), ("tool", "t".to_owned()), arguments);
+        let binding = of(&arguments.to_string());
+        prop_assert_eq!(&of(&serde_json::to_string_pretty(&arguments).unwrap()), &binding);
+        _ = of(&made_up);
         let state = state.to_string();
-        let signed = sign(b"secret", &binding, &state, now).unwrap();
+        let signed = sign(b"secret", &binding, &state, now, 1).unwrap();
         prop_assert_eq!(verify(b"secret", &binding, &signed, now), Some(state));
         prop_assert_eq!(verify(b"secret", &binding, &made_up, now), None);
         prop_assert_eq!(verify(b"Secret", &binding, &signed, now), None);

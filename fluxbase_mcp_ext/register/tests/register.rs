@@ -1,7 +1,7 @@
 //! Templates, arguments of prompts, answers and states.
 
 use fluxbase_register::{
-    Binding, LIFETIME_SECONDS, PromptAnswer, PromptArguments, Template, ToolAnswer, prompt_answer,
+    Asked, Binding, LIFETIME_SECONDS, PromptAnswer, PromptArguments, Template, ToolAnswer, prompt_answer,
     resource_answer, sign, tool_answer, verify,
 };
 use serde_json::{Value, json};
@@ -145,6 +145,22 @@ fn tools_ask() {
         serde_json::from_str::<Value>(&asked.requests()).unwrap(),
         json!({"who": elicitation, "roots": {"method": "roots/list"}})
     );
+    let fits = |asked: &Asked, declared: Value| asked.questions[0].fits(declared.as_object().unwrap());
+    let form = Asked::form("sure", "Really?", json!({"type": "object", "properties": {}}), "1".to_owned());
+    assert_eq!(
+        form.requests(),
+        r#"{"sure":{"method":"elicitation/create","params":{"message":"Really?","requestedSchema":{"properties":{},"type":"object"}}}}"#
+    );
+    for (declared, fit) in [
+        (json!({"elicitation": {}}), true),
+        (json!({"elicitation": {"form": {}}}), true),
+        (json!({"elicitation": {"form": {}, "url": {}}}), true),
+        (json!({"elicitation": {"url": {}}}), false),
+        (json!({"sampling": {}}), false),
+        (json!({}), false),
+    ] {
+        assert_eq!(fits(&form, declared.clone()), fit, "{declared}");
+    }
     for requests in [
         json!([]),
         json!({}),
@@ -192,20 +208,27 @@ fn prompts_and_resources_answer() {
 fn a_state_is_good_for_one_call_of_one_principal() {
     let secret = [7_u8; 32];
     let binding = |who: &str, tool: &str, arguments: Value| {
-        Binding::new(who.to_owned(), ("tool", tool.to_owned()), &arguments)
+        Binding::new(who.to_owned(), ("tool", tool.to_owned()), &arguments.to_string())
     };
     let own = binding("key:1", "t", json!({"a": 1, "b": [2]}));
-    let state = sign(&secret, &own, r#"{"step": 1}"#, 1000).unwrap();
+    let state = sign(&secret, &own, r#"{"step": 1}"#, 1000, LIFETIME_SECONDS).unwrap();
     assert_eq!(verify(&secret, &own, &state, 1000).as_deref(), Some(r#"{"step": 1}"#));
     // The same arguments, written otherwise.
-    let same: Value = serde_json::from_str(r#"{ "b":[2], "a":1 }"#).unwrap();
-    assert!(verify(&secret, &binding("key:1", "t", same), &state, 1599).is_some());
-    assert_eq!(verify(&secret, &own, &state, 1000 + LIFETIME_SECONDS), None);
+    let written = |arguments: &str| Binding::new("key:1".to_owned(), ("tool", "t".to_owned()), arguments);
+    assert!(verify(&secret, &written(r#"{ "b":[2], "\u0061":1 }"#), &state, 1599).is_some());
+    // Not the same, though equal as doubles; given twice, nobody knows which was meant.
+    for other in [r#"{"a":1.00000000000000000001,"b":[2]}"#, r#"{"a":2,"a":1,"b":[2]}"#] {
+        assert_eq!(verify(&secret, &written(other), &state, 1000), None, "{other}");
+    }
+    assert_eq!(verify(&secret, &own, &state, 1000 + i64::from(LIFETIME_SECONDS)), None);
+    let long = sign(&secret, &own, "1", 1000, 3600).unwrap();
+    assert!(verify(&secret, &own, &long, 4599).is_some());
+    assert_eq!(verify(&secret, &own, &long, 4600), None);
     assert_eq!(verify(&[8; 32], &own, &state, 1000), None);
     assert_eq!(verify(&secret, &binding("key:2", "t", json!({"a": 1, "b": [2]})), &state, 1000), None);
     assert_eq!(verify(&secret, &binding("key:1", "u", json!({"a": 1, "b": [2]})), &state, 1000), None);
     assert_eq!(verify(&secret, &binding("key:1", "t", json!({"a": 2, "b": [2]})), &state, 1000), None);
-    let prompt = Binding::new("key:1".to_owned(), ("prompt", "t".to_owned()), &json!({"a": 1, "b": [2]}));
+    let prompt = Binding::new("key:1".to_owned(), ("prompt", "t".to_owned()), r#"{"a":1,"b":[2]}"#);
     assert_eq!(verify(&secret, &prompt, &state, 1000), None);
     for at in 0..state.len() {
         let mut changed = state.clone().into_bytes();
@@ -216,5 +239,5 @@ fn a_state_is_good_for_one_call_of_one_principal() {
     {
         assert_eq!(verify(&secret, &own, text, 1000), None, "{text}");
     }
-    assert!(sign(&secret, &own, &format!("\"{}\"", "x".repeat(70_000)), 1000).is_err());
+    assert!(sign(&secret, &own, &format!("\"{}\"", "x".repeat(70_000)), 1000, 1).is_err());
 }

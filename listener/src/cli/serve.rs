@@ -27,6 +27,9 @@ pub(super) struct Options {
     /// Write the findings of --check as JSON.
     #[arg(long, requires = "check")]
     json: bool,
+    /// List and run only tools that read, whatever the settings say.
+    #[arg(long)]
+    read_only: bool,
 }
 
 pub(super) async fn serve(
@@ -44,11 +47,14 @@ pub(super) async fn serve(
     if options.check {
         return Ok(check::run(loaded, url, options.json).await);
     }
-    let config = loaded.map_err(|error| Failure::new(error.to_string()))?;
+    let mut config = loaded.map_err(|error| Failure::new(error.to_string()))?;
+    config.listener.read_only |= options.read_only;
     if !config.mcp.enabled {
         return Err(Failure::new("MCP is not enabled, so there is nothing to serve").hint(check::NOT_ENABLED));
     }
-    let target = Target::find(url).map_err(|error| Failure::new(error.to_string()))?;
+    let target = Target::find(url)
+        .and_then(|target| target.with_standbys(&config.listener.replica_urls.0))
+        .map_err(|error| Failure::new(error.to_string()))?;
     logging::start(config.listener.log);
     if let Some(short) = check::short_deadline(&config) {
         tracing::warn!("{short}");

@@ -160,6 +160,26 @@ impl Section {
         }
     }
 
+    /// A list of texts that no error may show; in the environment, and as one text in the file, separated by white space.
+    pub(super) fn secret_words(
+        &self,
+        option: &'static str,
+        form: &'static str,
+    ) -> Result<Vec<String>, ConfigError> {
+        let words = match self.get(option) {
+            None => Some(Vec::new()),
+            Some(Value::String(text)) => Some(text.split_whitespace().map(str::to_owned).collect()),
+            Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            Some(_) => None,
+        };
+        words.ok_or_else(|| match self.wrong(option, form) {
+            ConfigError::BadValue { place, form, .. } => {
+                ConfigError::BadValue { place, value: "not shown here".to_owned(), form }
+            }
+            other => other,
+        })
+    }
+
     /// An error about the value of `option` that only the caller can judge.
     pub(super) fn refuse(&self, option: &'static str, form: &'static str) -> ConfigError {
         self.wrong(option, form)

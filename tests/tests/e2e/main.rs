@@ -3,6 +3,7 @@
 mod claims;
 mod cli;
 mod concurrency;
+mod confirm;
 mod document;
 mod doors;
 mod dump;

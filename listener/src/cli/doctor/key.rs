@@ -99,7 +99,8 @@ async fn send(client: &Client, config: Option<&Config>, key: &Key, message: &Val
     }
     // Without settings that can be read, the message is sent without the listener's allow-lists and limits.
     let transport = match config {
-        Some(config) => Transport::new(&config.mcp).of(&HeaderMap::new(), IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        Some(config) => Transport::new(&config.mcp, config.listener.read_only)
+            .of(&HeaderMap::new(), IpAddr::V4(Ipv4Addr::LOCALHOST)),
         None => "{}".to_owned(),
     };
     let sql = "SELECT mcp._serve($1::text, $2::text, $3::text)";

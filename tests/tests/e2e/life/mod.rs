@@ -4,6 +4,8 @@ mod cancelled;
 mod clients;
 mod collisions;
 mod ended_keys;
+mod listeners;
+mod replicas;
 mod restarts;
 mod slow;
 mod stop;

@@ -55,9 +55,9 @@ fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() / 1_000_000 }
 }
 
-/// Signs a state.
-pub fn sign(binding: &Binding, state: &str) -> Result<String, Error> {
-    with(|secret| fluxbase_register::sign(secret, binding, state, now()))?
+/// Signs a state that is good for `lifetime` seconds.
+pub fn sign(binding: &Binding, state: &str, lifetime: u32) -> Result<String, Error> {
+    with(|secret| fluxbase_register::sign(secret, binding, state, now(), lifetime))?
         .map_err(|why| Error::refused("54000", why, None))
 }
 
