@@ -215,7 +215,7 @@ impl Http {
                 return Some(serde_json::from_str(&text).expect("JSON in each event"));
             }
             let left = within.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
-            self.stream.set_read_timeout(Some(left)).expect("not zero");
+            self.stream.socket().set_read_timeout(Some(left)).expect("not zero");
             match self.fill() {
                 Ok(0) => return None,
                 Ok(_) => {}
