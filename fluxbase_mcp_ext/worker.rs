@@ -148,8 +148,7 @@ fn supervise(server: &Server, mut bell: UnixStream, told: &Receiver<Told>) -> ! 
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }
         if BackgroundWorker::sigterm_received() {
-            // SAFETY: the end of this process; the other thread ends with it.
-            unsafe { pg_sys::proc_exit(1) }
+            exit();
         }
         // Other processes wait for this one here, DROP DATABASE for example.
         check_for_interrupts!();
@@ -170,8 +169,16 @@ fn supervise(server: &Server, mut bell: UnixStream, told: &Receiver<Told>) -> ! 
 /// Ends the process so that Postgres starts it anew.
 fn stop(why: &str) -> ! {
     log!("{why}; it is started again in a second");
-    // SAFETY: the end of this process.
-    unsafe { pg_sys::proc_exit(1) }
+    exit()
+}
+
+/// Ends the process with the code upon which Postgres starts it anew.
+#[allow(unreachable_code)]
+fn exit() -> ! {
+    // SAFETY: the end of this process; the other thread ends with it.
+    unsafe { pg_sys::proc_exit(1) };
+    // Only some versions of the bindings say that it does not return.
+    unreachable!("proc_exit does not return")
 }
 
 fn limits() -> Limits {
