@@ -124,6 +124,16 @@ fn check(request: &Request<'_>, found: &Found) -> Result<(), Error> {
             "An administrator sets enabled in functions.edge_functions.".to_owned(),
         ));
     }
+    if found.logged && found.read_only {
+        return Err(Error::refused(
+            "25006",
+            format!(
+                "calls of function {} are written down, which this read-only transaction cannot do. {NOTHING}",
+                found.title()
+            ),
+            "Call it on the primary, or an administrator sets disable_execution_logs for it.".to_owned(),
+        ));
+    }
     if let Some(limit) = found.rate_limit {
         let who = request.identity.key_id.as_deref().unwrap_or(&found.role);
         if let Err(seconds) = rate_limit::count(&format!("function {} {who}", found.id), limit) {

@@ -29,6 +29,7 @@ SELECT pg_catalog.json_build_object(
            'id', f.id, 'name', f.name, 'namespace', f.namespace, 'enabled', f.enabled, 'timeout_seconds', f.timeout_seconds,
            'rate_limit', f.rate_limit_per_minute, 'logged', NOT f.disable_execution_logs,
            'execution', pg_catalog.gen_random_uuid(), 'role', CURRENT_USER,
+           'read_only', pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on',
            'now', pg_catalog.floor(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()))::pg_catalog.int8)::pg_catalog.text
   FROM functions.edge_functions AS f
  WHERE f.name OPERATOR(pg_catalog.=) $1 AND ($2 IS NULL OR f.namespace OPERATOR(pg_catalog.=) $2)
@@ -69,6 +70,8 @@ pub struct Found {
     pub rate_limit: Option<u32>,
     /// Whether executions are recorded.
     pub logged: bool,
+    /// Whether nothing can be written: on a standby, or in a transaction that only reads.
+    pub read_only: bool,
     /// The execution that is about to begin.
     pub execution: String,
     /// The role that calls.

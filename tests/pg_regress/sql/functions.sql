@@ -46,6 +46,12 @@ SELECT t.invoke('{"name": "hello", "namespace": "other"}');
 SELECT f.name, e.status, e.status_code, e.error_message, e.role_name, e.user_id, e.key_id, e.completed_at >= e.started_at AS in_order
   FROM functions.edge_executions AS e JOIN functions.edge_functions AS f ON f.id = e.function_id ORDER BY e.started_at;
 
+-- What cannot be written down is not called.
+BEGIN READ ONLY;
+SELECT t.invoke('{"name": "hello"}');
+SELECT t.invoke('{"name": "hello", "namespace": "other"}');
+COMMIT;
+
 -- Who may what.
 BEGIN;
 SELECT mcp.authenticate(credential) FROM t.credentials WHERE name = 'caller';
