@@ -176,7 +176,29 @@ pub fn about(oid: u32) -> Result<String, Error> {
     found.pop().ok_or_else(|| Error::internal("about.sql gave no row"))
 }
 
-fn names(identity: &Identity) -> Result<Vec<String>, Error> {
+/// The labels of an enum type in their order, if the current role may use the type and its schema.
+pub fn enum_labels(identity: &Identity, schema: &str, name: &str) -> Result<Vec<String>, Error> {
+    const LABELS: &str = "
+SELECT l.enumlabel::text
+  FROM pg_namespace AS n JOIN pg_type AS t ON t.typnamespace = n.oid JOIN pg_enum AS l ON l.enumtypid = t.oid
+ WHERE n.nspname = $1 AND t.typname = $2 AND has_schema_privilege(n.oid, 'USAGE') AND has_type_privilege(t.oid, 'USAGE')
+ ORDER BY l.enumsortorder";
+    if !open(identity, schema) {
+        return Ok(Vec::new());
+    }
+    query(LABELS, &[schema.into(), name.into()])
+}
+
+/// Whether there is an enum type of that name, for whoever registers something that names it.
+pub fn is_enum(schema: &str, name: &str) -> bool {
+    const ENUM: &str = "
+SELECT '' FROM pg_namespace AS n JOIN pg_type AS t ON t.typnamespace = n.oid
+ WHERE n.nspname = $1 AND t.typname = $2 AND t.typtype = 'e'";
+    query(ENUM, &[schema.into(), name.into()]).is_ok_and(|found| !found.is_empty())
+}
+
+/// The tables that the current role may use, as a call names them.
+pub(crate) fn names(identity: &Identity) -> Result<Vec<String>, Error> {
     #[derive(Deserialize)]
     struct Named {
         schema: String,

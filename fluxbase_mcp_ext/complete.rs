@@ -4,16 +4,21 @@
 //! what was typed; at most a hundred are sent, and the answer says when there are more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
+use fluxbase_credential::Scope;
 use fluxbase_protocol::{Reference, RpcError};
+use fluxbase_query::TableName;
+use fluxbase_register::{Source, Sources};
 use serde::Deserialize;
 
-use crate::catalog;
+use crate::catalog::{self, Described};
 use crate::dispatch::{self, Caller};
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::registered;
+use crate::resources::Read;
 
 /// As many as MCP allows.
 pub const MOST: usize = 100;
@@ -50,23 +55,26 @@ fn of_prompt(caller: &Caller, name: &str, asked: &Asked<'_>) -> Result<Vec<Strin
     let Some(prompt) = prompts.find(|prompt| prompt.name == name) else {
         return Err(Refusal::Unknown(RpcError::unknown_prompt(name, None)));
     };
-    let Some(values) = prompt.values(asked.argument) else {
+    let Some(sources) = prompt.sources(asked.argument) else {
         return Err(unknown_argument());
     };
-    Ok(values.iter().filter(|value| begins(value, asked.value)).cloned().collect())
+    of_source(caller, sources, asked)
 }
 
 const TABLE: &str = "fluxbase://schema/tables/{schema}/{table}";
 
 fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
     let visible = registered::Visible::to(&dispatch::actor(caller));
-    let known = dispatch::resources(caller, &visible).any(|resource| resource.uri == uri);
-    if !known {
+    let known = dispatch::resources(caller, &visible).find(|resource| resource.uri == uri);
+    let Some(known) = known else {
         let message = "Invalid params: params.ref.uri names no resource template that this key may read. resources/templates/list shows them.";
         return Err(Refusal::Unknown(RpcError::invalid_params(message)));
+    };
+    if let Read::Registered(resource) = known.read {
+        let sources = resource.sources(asked.argument).ok_or_else(unknown_argument)?;
+        return of_source(caller, sources, asked);
     }
     if uri != TABLE {
-        // What the variables of a registered template can be, only its function knows.
         return Ok(Vec::new());
     }
     let schema = asked.context.get("schema").map(String::as_str).filter(|schema| !schema.is_empty());
@@ -79,6 +87,86 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
         Ok(Some(values)) => Ok(values.into_iter().collect()),
         Ok(None) => Err(unknown_argument()),
         Err(error) => Err(Refusal::Failed(error)),
+    }
+}
+
+/// The values of what a DBA said where they come from. What he said nothing of, only the function knows.
+fn of_source(caller: &Caller, sources: &Sources, asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
+    let Some(source) = sources.get(asked.argument) else { return Ok(Vec::new()) };
+    let typed = |values: Vec<String>| values.into_iter().filter(|value| begins(value, asked.value)).collect();
+    if let Source::Values(values) = source {
+        return Ok(typed(values.clone()));
+    }
+    // Names of the schema are told to those only whom list_tables would tell them.
+    if !caller.identity.scopes.has_any(&[Scope::ReadSchema, Scope::ReadTables]) {
+        return Ok(Vec::new());
+    }
+    guard::run(
+        &dispatch::actor(caller),
+        Access::Read,
+        || looked_up(&caller.identity, source, sources, asked),
+        |_| false,
+    )
+    .map(typed)
+    .map_err(Refusal::Failed)
+}
+
+/// What the caller may see of the source, unless an argument that it needs is not known yet.
+fn looked_up(
+    identity: &Identity,
+    source: &Source,
+    sources: &Sources,
+    asked: &Asked<'_>,
+) -> Result<Vec<String>, Error> {
+    let given =
+        |argument: &str| asked.context.get(argument).map(String::as_str).filter(|value| !value.is_empty());
+    Ok(match source {
+        Source::Values(values) => values.clone(),
+        Source::Schemas => schemas(identity, asked.value)?.into_iter().collect(),
+        Source::Tables(None) => {
+            let mut names = catalog::names(identity)?;
+            names.sort_unstable();
+            names
+        }
+        Source::Tables(Some(schema)) => tables(identity, given(schema), asked.value)?.into_iter().collect(),
+        Source::ColumnsOf(table) => match described(identity, table, sources, &given)? {
+            Some(table) => table.table.columns.iter().map(|column| column.name.clone()).collect(),
+            None => Vec::new(),
+        },
+        Source::Enum(schema, name) => catalog::enum_labels(identity, schema, name)?,
+        Source::EnumOf { table, column } => {
+            let table = described(identity, table, sources, &given)?;
+            let columns = table.as_ref().map_or(&[][..], |table| &table.table.columns);
+            let column = given(column).and_then(|name| columns.iter().find(|column| column.name == name));
+            column.map(|column| column.enum_labels.clone()).unwrap_or_default()
+        }
+    })
+}
+
+/// The table that an argument names, as the caller sees it. When another argument holds its schema, that counts.
+fn described<'a>(
+    identity: &Identity,
+    argument: &str,
+    sources: &Sources,
+    given: &impl Fn(&str) -> Option<&'a str>,
+) -> Result<Option<Rc<Described>>, Error> {
+    let Some(value) = given(argument) else { return Ok(None) };
+    let schema = match sources.get(argument) {
+        Some(Source::Tables(Some(schema))) => given(schema),
+        _ => None,
+    };
+    let name = match schema {
+        Some(schema) => TableName { schema: Some(schema.to_owned()), name: value.to_owned() },
+        None => match TableName::parse(value) {
+            Ok(name) => name,
+            Err(_) => return Ok(None),
+        },
+    };
+    match catalog::table(identity, &name) {
+        Ok(table) => Ok(Some(table)),
+        // Nobody learns here what does not exist for him.
+        Err(Error::Refused { code: "42P01", .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

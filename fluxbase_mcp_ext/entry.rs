@@ -72,9 +72,9 @@ fn handle_credential(
     TableIterator::once((i32::from(reply.status), reply.body, retry_after, None))
 }
 
-/// The same for `fluxbase serve`, which asks it once for each request: a first line with the status and, where there is one, the
-/// number of seconds to wait, and `w` if standbys may now lack what the call wrote; then the body. A scalar in a SELECT list costs
-/// a sixth less than a row of a function in FROM.
+/// The same for `fluxbase serve`, which asks it once for each request: a first line with the status, where there is one the number
+/// of seconds to wait, `w` if standbys may now lack what the call wrote, and `drop` when the connection is to be closed; then the body. A
+/// scalar in a SELECT list costs a sixth less than a row of a function in FROM.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp._serve(request pg_catalog.text, credential pg_catalog.text, transport pg_catalog.text)
     RETURNS pg_catalog.text
@@ -92,7 +92,7 @@ fn serve(request: &str, credential: &str, transport: &str) -> String {
     if standby::wrote() {
         text.push_str(" w");
     }
-    text.push('\n');
+    text.push_str(if guard::spent() { " drop\n" } else { "\n" });
     text.push_str(&body);
     text
 }
@@ -106,6 +106,14 @@ fn reply_to_credential(
     transport: Result<Option<Transport>, serde_json::Error>,
     alone: bool,
 ) -> Reply {
+    if alone && guard::spent() {
+        // The listener knows this code, and asks another backend. It did not hear of it when that call was cancelled or failed.
+        error::raise(
+            PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
+            "an earlier call left something on this connection that no other caller may meet",
+            Some("Nothing was run. Close the connection and open another one.".to_owned()),
+        );
+    }
     // Nothing of a message is read before its sender is known, but the id of a short one, to be echoed in a refusal.
     let early = (request.len() <= SHORT).then(|| parse(request));
     let id = early.as_ref().and_then(|parsed| parsed.as_ref().ok()).and_then(Incoming::id);

@@ -139,7 +139,7 @@ impl Error {
 
 /// What to do about errors that Postgres explains to people who write SQL, in words of the tools' arguments.
 fn next_step(message: &str) -> Option<&'static str> {
-    const STEPS: [(&str, &str); 4] = [
+    const STEPS: [(&str, &str); 5] = [
         (
             "syntax error in tsquery",
             "fts takes the operators & | ! and <->; for plain words use wfts or plfts.",
@@ -149,6 +149,10 @@ fn next_step(message: &str) -> Option<&'static str> {
             "on_conflict names exactly the columns of one unique key; describe_table shows them under primary_key and unique.",
         ),
         ("cannot cast type", "In select leave the cast out, or cast to text."),
+        (
+            "cannot create temporary table within security-restricted operation",
+            "An administrator can allow it: mcp.register_tool has temp_tables, and mcp.allow_temp_tables is for the triggers of a table.",
+        ),
         ("malformed range literal", "Write a range as \"[1,10)\", a single value v as \"[v,v]\"."),
     ];
     STEPS.into_iter().find(|(begin, _)| message.starts_with(begin)).map(|(_, step)| step)

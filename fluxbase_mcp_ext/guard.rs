@@ -3,9 +3,10 @@
 //! Invariants:
 //! - Inside, the current user is the caller's role, under `SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION`. That
 //!   is what `SET ROLE` means for grants, row-level security and ownership, and it cannot be left: RESET ROLE, SET ROLE, SET
-//!   SESSION AUTHORIZATION, temporary tables, WITH HOLD cursors, deferred triggers and LISTEN are refused by Postgres.
-//! - Settings made by us or by the body are undone when it ends, whichever way it ends; so are, for the listener, advisory locks of
-//!   the session and what lastval() and currval() would tell.
+//!   SESSION AUTHORIZATION, temporary tables, WITH HOLD cursors, deferred triggers and LISTEN are refused by Postgres. Temporary
+//!   tables alone can be allowed, by registration (`temporary`).
+//! - Settings made by us or by the body are undone when it ends, whichever way it ends; for the listener, so is what outlives even a
+//!   rollback (`leftovers`).
 //! - A reading body runs with `transaction_read_only` on and its subtransaction is always rolled back, so nothing that it
 //!   opened or changed is left; so is that of a write that is not to be kept (a dry run). The portals of one that is kept are
 //!   closed before its subtransaction is released.
@@ -13,9 +14,12 @@
 //!   and deadlock are thrown on.
 //! - Inside a guard another guard can only keep the role that is already there.
 //!
-//! This is the only file that touches the user id, the security context and subtransactions. It does not decide who the
+//! This file and those below guard/ are the only ones that touch the user id, the security context and subtransactions. It does not decide who the
 //! caller is (`identity`) nor what the body may ask (`tools`).
 #![allow(unsafe_code)]
+
+mod leftovers;
+mod temporary;
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
@@ -27,6 +31,9 @@ use pgrx::{PgTryBuilder, Spi};
 
 use crate::error::{self, Error};
 use crate::statement;
+
+pub use leftovers::spent;
+pub use temporary::with_temporary_tables;
 
 /// What a body may do to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +56,6 @@ pub struct Actor<'a> {
     pub alone: bool,
 }
 
-/// `USER_LOCKMETHOD` of storage/lock.h: the lock method of advisory locks.
-const USER_LOCKS: pg_sys::LOCKMETHODID = 2;
-
-unsafe extern "C-unwind" {
-    // commands/sequence.h; not among pgrx's bindings. It only forgets and raises no error.
-    fn ResetSequenceCaches();
-}
-
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
@@ -67,12 +66,13 @@ pub fn holds() -> bool {
 }
 
 /// Counts the guards of this backend; dropping it, also while unwinding, takes the count back.
-struct Held;
+struct Held(#[expect(dead_code, reason = "dropped with the guard")] temporary::Outer);
 
 impl Held {
-    fn enter() -> Held {
+    /// `security`: the security context outside.
+    fn enter(security: i32) -> Held {
         DEPTH.set(DEPTH.get() + 1);
-        Held
+        Held(temporary::Outer::enter(security))
     }
 }
 
@@ -105,12 +105,13 @@ pub fn run<T>(
         let nested = holds();
         // In a transaction block there may be cursors and locks of whoever began it.
         let alone = actor.alone && !nested && !pg_sys::IsTransactionBlock();
-        let held = Held::enter();
+        let had_schema = alone && leftovers::has_temporary_schema();
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
         let mut user = pg_sys::InvalidOid;
         let mut security = 0;
         pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
+        let held = Held::enter(security);
         let level = pg_sys::NewGUCNestLevel();
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
@@ -129,6 +130,7 @@ pub fn run<T>(
             let outcome = body();
             let kept = access == Access::Write && outcome.as_ref().is_ok_and(keep);
             if kept {
+                temporary::fire_what_was_put_off();
                 close_portals(alone);
             }
             Attempt::Returned(outcome, kept)
@@ -146,11 +148,7 @@ pub fn run<T>(
         pg_sys::SetUserIdAndSecContext(user, security);
         pg_sys::AtEOXact_GUC(false, level);
         if alone {
-            // What outlives even a rollback; the next request on this connection is somebody else's.
-            pg_sys::LockReleaseSession(USER_LOCKS);
-            if access == Access::Write {
-                ResetSequenceCaches();
-            }
+            leftovers::end(access, had_schema);
         }
         drop(held);
 

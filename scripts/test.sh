@@ -137,12 +137,13 @@ if [[ $1 == --one ]]; then
 fi
 
 # ---- all parts ----
-# our_processes: ids of running programs out of our trees (Postgres), our target folder (the listener) or our downloads (PostgREST).
+# our_processes: ids of running programs out of our trees (Postgres), our target folder (the listener), our downloads (PostgREST) or
+# the packages that are being tried.
 our_processes() {
     local link exe
     for link in /proc/[0-9]*/exe; do
         exe=$(readlink "$link" 2>/dev/null) || continue
-        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase* | "$CACHE"/differential/*) echo "${link//[^0-9]/}" ;; esac
+        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase* | "$CACHE"/differential/* | "$STATE"/tests/package-*) echo "${link//[^0-9]/}" ;; esac
     done | sort
 }
 

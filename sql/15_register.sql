@@ -15,6 +15,7 @@ CREATE TABLE mcp._tools (
     output_schema pg_catalog.jsonb,
     scopes pg_catalog.text[] NOT NULL,
     annotations pg_catalog.jsonb NOT NULL,
+    temp_tables pg_catalog.bool NOT NULL DEFAULT false,
     registered_by pg_catalog.text NOT NULL,
     registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -26,6 +27,7 @@ CREATE TABLE mcp._resources (
     title pg_catalog.text,
     description pg_catalog.text,
     mime_type pg_catalog.text,
+    complete pg_catalog.jsonb,
     function_schema pg_catalog.text NOT NULL,
     function_name pg_catalog.text NOT NULL,
     function_arguments pg_catalog.text NOT NULL,
@@ -49,9 +51,20 @@ CREATE TABLE mcp._prompts (
 );
 COMMENT ON TABLE mcp._prompts IS 'Registered prompts; written by mcp.register_prompt.';
 
+-- By name, as functions are, so that a dump restores in any order.
+CREATE TABLE mcp._temp_tables (
+    table_schema pg_catalog.text NOT NULL,
+    table_name pg_catalog.text NOT NULL,
+    allowed_by pg_catalog.text NOT NULL,
+    allowed_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (table_schema, table_name)
+);
+COMMENT ON TABLE mcp._temp_tables IS 'Tables whose triggers may make temporary tables; written by mcp.allow_temp_tables.';
+
 SELECT pg_catalog.pg_extension_config_dump('mcp._tools', '');
 SELECT pg_catalog.pg_extension_config_dump('mcp._resources', '');
 SELECT pg_catalog.pg_extension_config_dump('mcp._prompts', '');
+SELECT pg_catalog.pg_extension_config_dump('mcp._temp_tables', '');
 
 -- What the state between two rounds of a call is signed with, and the tokens of edge functions. Not dumped: a database restored elsewhere makes its own. Two
 -- random UUIDs hold 244 bits that Postgres took from the system's generator.
@@ -66,6 +79,7 @@ INSERT INTO mcp._secrets (name, secret)
 ALTER TABLE mcp._tools OWNER TO mcp_owner;
 ALTER TABLE mcp._resources OWNER TO mcp_owner;
 ALTER TABLE mcp._prompts OWNER TO mcp_owner;
+ALTER TABLE mcp._temp_tables OWNER TO mcp_owner;
 ALTER TABLE mcp._secrets OWNER TO mcp_owner;
 
 -- Every backend remembers what is registered. Whoever changes the tables, by whatever way, makes them all forget.
@@ -74,6 +88,8 @@ CREATE TRIGGER forget_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON mcp._
 CREATE TRIGGER forget_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON mcp._resources
     FOR EACH STATEMENT EXECUTE FUNCTION mcp._forget_keys();
 CREATE TRIGGER forget_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON mcp._prompts
+    FOR EACH STATEMENT EXECUTE FUNCTION mcp._forget_keys();
+CREATE TRIGGER forget_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON mcp._temp_tables
     FOR EACH STATEMENT EXECUTE FUNCTION mcp._forget_keys();
 CREATE TRIGGER forget_keys AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON mcp._secrets
     FOR EACH STATEMENT EXECUTE FUNCTION mcp._forget_keys();
@@ -129,7 +145,8 @@ CREATE FUNCTION mcp.register_tool(
     output_schema pg_catalog.jsonb DEFAULT NULL,
     scopes pg_catalog.text[] DEFAULT '{execute:rpc}',
     annotations pg_catalog.jsonb DEFAULT '{}',
-    title pg_catalog.text DEFAULT NULL)
+    title pg_catalog.text DEFAULT NULL,
+    temp_tables pg_catalog.bool DEFAULT false)
     RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -144,16 +161,23 @@ BEGIN
     SELECT * INTO place FROM mcp._registrable(register_tool.function::oid, register_tool.scopes);
     PERFORM mcp._check_tool(register_tool.name, register_tool.function::oid, register_tool.input_schema::text,
                             register_tool.output_schema::text, register_tool.annotations::text);
+    IF register_tool.temp_tables AND (register_tool.annotations -> 'readOnlyHint' = 'true'
+                                      OR EXISTS (SELECT FROM pg_proc AS p WHERE p.oid = register_tool.function AND p.provolatile <> 'v')) THEN
+        RAISE EXCEPTION 'temp_tables: this tool only reads, and Postgres makes no tables in a read-only transaction. Nothing was registered.'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'The function must be VOLATILE, and readOnlyHint must not be true.';
+    END IF;
     INSERT INTO mcp._tools AS t (name, title, description, function_schema, function_name, function_arguments, input_schema,
-                                 output_schema, scopes, annotations, registered_by)
+                                 output_schema, scopes, annotations, temp_tables, registered_by)
     VALUES (register_tool.name, register_tool.title, register_tool.description, place.function_schema, place.function_name,
             place.function_arguments, register_tool.input_schema, register_tool.output_schema,
-            coalesce(register_tool.scopes, '{execute:rpc}'), coalesce(register_tool.annotations, '{}'), mcp._outer_user())
+            coalesce(register_tool.scopes, '{execute:rpc}'), coalesce(register_tool.annotations, '{}'),
+            coalesce(register_tool.temp_tables, false), mcp._outer_user())
     ON CONFLICT ON CONSTRAINT _tools_pkey DO UPDATE
        SET title = excluded.title, description = excluded.description, function_schema = excluded.function_schema,
            function_name = excluded.function_name, function_arguments = excluded.function_arguments,
            input_schema = excluded.input_schema, output_schema = excluded.output_schema, scopes = excluded.scopes,
-           annotations = excluded.annotations, registered_by = excluded.registered_by, registered_at = now();
+           annotations = excluded.annotations, temp_tables = excluded.temp_tables, registered_by = excluded.registered_by, registered_at = now();
 END
 $$;
 COMMENT ON FUNCTION mcp.register_tool IS
@@ -166,7 +190,8 @@ CREATE FUNCTION mcp.register_resource(
     description pg_catalog.text DEFAULT NULL,
     mime_type pg_catalog.text DEFAULT NULL,
     scopes pg_catalog.text[] DEFAULT '{read:schema}',
-    title pg_catalog.text DEFAULT NULL)
+    title pg_catalog.text DEFAULT NULL,
+    complete pg_catalog.jsonb DEFAULT NULL)
     RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -178,15 +203,15 @@ BEGIN
         RAISE EXCEPTION 'a resource needs a uri and a name. Nothing was registered.' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT * INTO place FROM mcp._registrable(register_resource.function::oid, register_resource.scopes);
-    PERFORM mcp._check_resource(register_resource.uri, register_resource.function::oid);
-    INSERT INTO mcp._resources AS r (uri, name, title, description, mime_type, function_schema, function_name, function_arguments,
-                                     scopes, registered_by)
+    PERFORM mcp._check_resource(register_resource.uri, register_resource.function::oid, coalesce(register_resource.complete, '{}')::text);
+    INSERT INTO mcp._resources AS r (uri, name, title, description, mime_type, complete, function_schema, function_name,
+                                     function_arguments, scopes, registered_by)
     VALUES (register_resource.uri, register_resource.name, register_resource.title, register_resource.description,
-            register_resource.mime_type, place.function_schema, place.function_name, place.function_arguments,
+            register_resource.mime_type, register_resource.complete, place.function_schema, place.function_name, place.function_arguments,
             coalesce(register_resource.scopes, '{read:schema}'), mcp._outer_user())
     ON CONFLICT ON CONSTRAINT _resources_pkey DO UPDATE
        SET name = excluded.name, title = excluded.title, description = excluded.description, mime_type = excluded.mime_type,
-           function_schema = excluded.function_schema, function_name = excluded.function_name,
+           complete = excluded.complete, function_schema = excluded.function_schema, function_name = excluded.function_name,
            function_arguments = excluded.function_arguments, scopes = excluded.scopes, registered_by = excluded.registered_by,
            registered_at = now();
 END
@@ -258,6 +283,41 @@ END
 $$;
 COMMENT ON FUNCTION mcp.unregister_prompt IS 'Takes mcp.register_prompt back; false when there is no such prompt.';
 
+CREATE FUNCTION mcp.allow_temp_tables("table" pg_catalog.regclass) RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    who text := mcp._outer_user();
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = allow_temp_tables.table AND c.relkind IN ('r', 'p', 'v', 'f') AND c.relpersistence <> 't') THEN
+        RAISE EXCEPTION 'table: % is no table or view that the tools write to. Nothing was allowed.', allow_temp_tables.table
+            USING ERRCODE = 'wrong_object_type';
+    END IF;
+    IF NOT has_table_privilege(who, allow_temp_tables.table, 'INSERT, UPDATE, DELETE, TRIGGER') THEN
+        RAISE EXCEPTION 'permission denied: you may not write to %. Nothing was allowed.', allow_temp_tables.table
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('Its owner can run: GRANT INSERT ON %s TO %I.', allow_temp_tables.table, who);
+    END IF;
+    INSERT INTO mcp._temp_tables (table_schema, table_name, allowed_by)
+    SELECT n.nspname, c.relname, who FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = allow_temp_tables.table
+    ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION mcp.allow_temp_tables IS
+    'Lets the triggers of a table make temporary tables when a tool writes to it; the listener then closes its connection.';
+
+CREATE FUNCTION mcp.disallow_temp_tables("table" pg_catalog.regclass) RETURNS pg_catalog.bool
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM mcp._outer_user();
+    DELETE FROM mcp._temp_tables AS a USING pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.oid = disallow_temp_tables.table AND a.table_schema = n.nspname AND a.table_name = c.relname;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION mcp.disallow_temp_tables IS 'Takes mcp.allow_temp_tables back; false when it was not allowed.';
+
 -- Why an entry is not served, or NULL.
 CREATE FUNCTION mcp._missing(function_schema pg_catalog.text, function_name pg_catalog.text, function_arguments pg_catalog.text)
     RETURNS pg_catalog.text
@@ -270,14 +330,14 @@ $$;
 
 CREATE VIEW mcp.tools AS
 SELECT t.name, pg_catalog.format('%I.%I(%s)', t.function_schema, t.function_name, t.function_arguments) AS function, t.title, t.description,
-       t.input_schema, t.output_schema, t.scopes, t.annotations, t.registered_by, t.registered_at,
+       t.input_schema, t.output_schema, t.scopes, t.annotations, t.temp_tables, t.registered_by, t.registered_at,
        mcp._missing(t.function_schema, t.function_name, t.function_arguments) AS problem
   FROM mcp._tools AS t;
 COMMENT ON VIEW mcp.tools IS 'What mcp.register_tool registered. input_schema NULL: it is made from the function''s arguments.';
 
 CREATE VIEW mcp.resources AS
 SELECT r.uri, pg_catalog.format('%I.%I(%s)', r.function_schema, r.function_name, r.function_arguments) AS function, r.name, r.title,
-       r.description, r.mime_type, r.scopes, r.registered_by, r.registered_at,
+       r.description, r.mime_type, r.complete, r.scopes, r.registered_by, r.registered_at,
        mcp._missing(r.function_schema, r.function_name, r.function_arguments) AS problem
   FROM mcp._resources AS r;
 COMMENT ON VIEW mcp.resources IS 'What mcp.register_resource registered.';
@@ -289,6 +349,12 @@ SELECT p.name, pg_catalog.format('%I.%I(%s)', p.function_schema, p.function_name
   FROM mcp._prompts AS p;
 COMMENT ON VIEW mcp.prompts IS 'What mcp.register_prompt registered.';
 
+CREATE VIEW mcp.temp_tables AS
+SELECT pg_catalog.format('%I.%I', a.table_schema, a.table_name) AS "table", a.allowed_by, a.allowed_at
+  FROM mcp._temp_tables AS a;
+COMMENT ON VIEW mcp.temp_tables IS 'The tables whose triggers may make temporary tables.';
+
+ALTER VIEW mcp.temp_tables OWNER TO mcp_owner;
 ALTER VIEW mcp.tools OWNER TO mcp_owner;
 ALTER VIEW mcp.resources OWNER TO mcp_owner;
 ALTER VIEW mcp.prompts OWNER TO mcp_owner;
@@ -296,11 +362,13 @@ ALTER FUNCTION mcp._registrable(pg_catalog.oid, pg_catalog.text[]) OWNER TO mcp_
 ALTER FUNCTION mcp._check_name(pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._missing(pg_catalog.text, pg_catalog.text, pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_tool(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb,
-                                 pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text) OWNER TO mcp_owner;
+                                 pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_resource(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.text, pg_catalog.text,
-                                     pg_catalog.text[], pg_catalog.text) OWNER TO mcp_owner;
+                                     pg_catalog.text[], pg_catalog.text, pg_catalog.jsonb) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_prompt(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[],
                                    pg_catalog.text) OWNER TO mcp_owner;
+ALTER FUNCTION mcp.allow_temp_tables(pg_catalog.regclass) OWNER TO mcp_owner;
+ALTER FUNCTION mcp.disallow_temp_tables(pg_catalog.regclass) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.unregister_tool(pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.unregister_resource(pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.unregister_prompt(pg_catalog.text) OWNER TO mcp_owner;

@@ -324,7 +324,7 @@ BEGIN
             PERFORM mcp._check_tool(t.name, function, t.input_schema::text, t.output_schema::text, t.annotations::text)
                FROM mcp._tools AS t WHERE t.name = _unfit.name;
         WHEN 'resource' THEN
-            PERFORM mcp._check_resource(_unfit.name, function);
+            PERFORM mcp._check_resource(r.uri, function, coalesce(r.complete, '{}')::text) FROM mcp._resources AS r WHERE r.uri = _unfit.name;
         ELSE
             PERFORM mcp._check_prompt(function, p.arguments::text) FROM mcp._prompts AS p WHERE p.name = _unfit.name;
     END CASE;

@@ -1,15 +1,14 @@
 //! What `mcp.register_tool`, `mcp.register_resource` and `mcp.register_prompt` ask before they write a row: the same code that
 //! will use the row says whether it can.
 
-use fluxbase_register::{PromptArguments, Schema, Template};
+use fluxbase_register::{PromptArguments, Schema, Source, Sources, Template, sources};
 use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::function::{Form, Function, Style, describe};
 use super::{prompt, resource, tool};
-use crate::error;
-use crate::{resources, tools};
+use crate::{catalog, error, resources, tools};
 
 fn refuse(message: impl Into<String>, hint: Option<String>) -> ! {
     let message = format!("{} Nothing was registered.", message.into());
@@ -105,14 +104,31 @@ fn check_tool(
     }
 }
 
+/// Raises an error for a source that names no enum type.
+fn check_enums(place: &str, sources: &Sources) {
+    for (argument, source) in sources {
+        if let Source::Enum(schema, name) = source
+            && !catalog::is_enum(schema, name)
+        {
+            refuse(
+                format!("{place}: {argument:?} takes its values from {schema}.{name}, which is no enum type."),
+                Some("CREATE TYPE schema.name AS ENUM (…) makes one; a list of values is {\"values\": [\"…\"]}.".to_owned()),
+            );
+        }
+    }
+}
+
 /// Raises an error when a resource with this URI cannot be made of the function.
 #[pg_extern(sql = "
-CREATE FUNCTION mcp._check_resource(uri pg_catalog.text, function pg_catalog.oid) RETURNS pg_catalog.void
+CREATE FUNCTION mcp._check_resource(uri pg_catalog.text, function pg_catalog.oid, complete pg_catalog.text)
+    RETURNS pg_catalog.void
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
-fn check_resource(uri: &str, function: pg_sys::Oid) {
-    if let Err(why) = Template::parse(uri) {
-        refuse(format!("uri: {why}"), None);
+fn check_resource(uri: &str, function: pg_sys::Oid, complete: &str) {
+    let template = Template::parse(uri).unwrap_or_else(|why| refuse(format!("uri: {why}"), None));
+    match sources(complete, &template.variables()) {
+        Ok(sources) => check_enums("complete", &sources),
+        Err(why) => refuse(format!("complete: {why}"), None),
     }
     if resources::is_reserved(uri) {
         refuse("uri: those that begin with fluxbase: are the extension's own.", None);
@@ -129,8 +145,9 @@ CREATE FUNCTION mcp._check_prompt(function pg_catalog.oid, arguments pg_catalog.
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 fn check_prompt(function: pg_sys::Oid, arguments: &str) {
-    if let Err(why) = PromptArguments::read(arguments) {
-        refuse(format!("arguments: {why}"), None);
+    match PromptArguments::read(arguments) {
+        Ok(arguments) => check_enums("arguments", arguments.sources()),
+        Err(why) => refuse(format!("arguments: {why}"), None),
     }
     let function = self::function(function);
     if function.takes_json().is_none() || !matches!(function.form(), Form::Json | Form::Text) {

@@ -55,7 +55,12 @@ struct Row {
     annotations: Option<serde_json::Map<String, serde_json::Value>>,
     uri: Option<String>,
     mime_type: Option<String>,
+    complete: Option<String>,
     arguments: Option<String>,
+    #[serde(default)]
+    temp_tables: bool,
+    #[serde(default)]
+    relations: Vec<u32>,
     #[serde(default)]
     signature: String,
     function: Option<u32>,
@@ -120,6 +125,8 @@ pub struct All {
     pub tools: Vec<Rc<Tool>>,
     pub resources: Vec<Rc<Resource>>,
     pub prompts: Vec<Rc<Prompt>>,
+    /// The tables whose triggers may make temporary tables.
+    with_temporary: HashSet<u32>,
 }
 
 /// Entries by the text of their row and function.
@@ -134,7 +141,7 @@ struct Compiled {
 thread_local! {
     static COMPILED: RefCell<Compiled> = RefCell::default();
     static KNOWN: Cell<bool> = const { Cell::new(false) };
-    static TABLES: Cell<[u32; 3]> = const { Cell::new([0; 3]) };
+    static TABLES: Cell<[u32; 4]> = const { Cell::new([0; 4]) };
 }
 
 /// Forgets the rows when `relation` is one of the tables that they are read from.
@@ -184,6 +191,7 @@ fn read(before: &Compiled) -> Compiled {
         let version = format!("{row:?} {function:?}");
         match row.kind.as_str() {
             "tables" => TABLES.set(row.tables.as_slice().try_into().unwrap_or_default()),
+            "temp_tables" => all.with_temporary.extend(&row.relations),
             "tool" => {
                 let known = before.tools.get(&version).cloned();
                 let tool = known.unwrap_or_else(|| Rc::new(Tool::new(row, Target::new(row, &functions))));
@@ -210,6 +218,11 @@ fn read(before: &Compiled) -> Compiled {
     }
     now.all = Rc::new(all);
     now
+}
+
+/// Whether the triggers of a table may make temporary tables (`mcp.allow_temp_tables`).
+pub fn triggers_may_make_temporary_tables(relation: u32) -> bool {
+    all().with_temporary.contains(&relation)
 }
 
 /// The tool of that name.

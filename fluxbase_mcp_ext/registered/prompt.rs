@@ -2,7 +2,7 @@
 
 use fluxbase_credential::Scope;
 use fluxbase_protocol::PromptEntry;
-use fluxbase_register::{PromptAnswer, PromptArguments, prompt_answer};
+use fluxbase_register::{PromptAnswer, PromptArguments, Sources, prompt_answer};
 use serde_json::Value;
 
 use super::function::{Form, Style};
@@ -64,9 +64,9 @@ impl Prompt {
         }
     }
 
-    /// The values offered for an argument; `None` when there is no such argument.
-    pub fn values(&self, argument: &str) -> Option<&[String]> {
-        self.arguments.values(argument)
+    /// Where the values come from that are offered for each argument; `None` when it has no such argument.
+    pub fn sources(&self, argument: &str) -> Option<&Sources> {
+        self.arguments.has(argument).then(|| self.arguments.sources())
     }
 
     /// Calls the function and reads its answer. It only reads: whoever looks at a prompt changes nothing.

@@ -2,7 +2,7 @@
 
 use fluxbase_credential::Scope;
 use fluxbase_protocol::push_string;
-use fluxbase_register::{Template, resource_answer};
+use fluxbase_register::{Sources, Template, resource_answer, sources};
 use serde_json::{Map, Value};
 
 use super::function::Form;
@@ -20,6 +20,7 @@ pub struct Resource {
     mime_type: String,
     scopes: Vec<Scope>,
     template: Template,
+    sources: Sources,
     pub(super) target: Target,
 }
 
@@ -28,6 +29,7 @@ impl Resource {
     pub(super) fn new(row: &Row, target: Target) -> Option<Resource> {
         let uri = row.uri.clone()?;
         let template = Template::parse(&uri).ok()?;
+        let complete = row.complete.as_deref().and_then(|text| sources(text, &template.variables()).ok());
         let form = target.function.as_ref().map(super::Function::form);
         let mime_type = row.mime_type.clone().unwrap_or_else(|| {
             match form {
@@ -45,8 +47,14 @@ impl Resource {
             mime_type,
             scopes: row.scopes(),
             template,
+            sources: complete.unwrap_or_default(),
             target,
         })
+    }
+
+    /// Where the values come from that are offered for each variable; `None` when it has no such variable.
+    pub fn sources(&self, variable: &str) -> Option<&Sources> {
+        self.template.variables().contains(&variable).then_some(&self.sources)
     }
 
     pub(super) fn variables_of(&self, uri: &str) -> Option<Variables> {

@@ -14,7 +14,7 @@ use super::{Row, Target, context, wrong_answer};
 use crate::ask::{self, Ask};
 use crate::dispatch::Request;
 use crate::error::Error;
-use crate::guard::Access;
+use crate::guard::{self, Access};
 use crate::gucs;
 use crate::tools::{Body, Done, Outcome};
 
@@ -29,6 +29,8 @@ pub struct Tool {
     scopes: Vec<Scope>,
     annotations: Annotations,
     access: Access,
+    /// Whether the function may make temporary tables.
+    temp_tables: bool,
     pub(super) target: Target,
     /// How the function takes its arguments, or why it cannot.
     style: Result<Style, String>,
@@ -68,6 +70,7 @@ impl Tool {
                 open_world: hint(HINTS[3]).unwrap_or(false),
             },
             access: if read_only { Access::Read } else { Access::Write },
+            temp_tables: row.temp_tables,
             target,
             style,
             input: OnceLock::new(),
@@ -118,19 +121,19 @@ impl Tool {
             Err(Some(error)) => return Err(error),
         };
         let whole = || ("arguments", text.to_owned());
-        let answer = match style {
-            Style::Whole => function.call(vec![whole()])?,
+        let answer = guard::with_temporary_tables(self.temp_tables, || match style {
+            Style::Whole => function.call(vec![whole()]),
             Style::WithContext => {
                 let context = context::text(request, state.as_deref(), "tool", &self.name);
-                function.call(vec![whole(), ("context", context)])?
+                function.call(vec![whole(), ("context", context)])
             }
             Style::Named => {
                 let members: HashMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| {
                     Error::refused("22023", format!("arguments: {error}. Nothing was run."), None)
                 })?;
-                function.call_named(&members)?
+                function.call_named(&members)
             }
-        };
+        })?;
         let answer = match (function.form(), answer) {
             (Form::Void, _) => ToolAnswer::Text("Done.".to_owned()),
             (_, None) => ToolAnswer::Text("null".to_owned()),

@@ -17,10 +17,10 @@ use crate::ask::Ask;
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
 use crate::error::Error;
-use crate::guard::Access;
+use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::statement::{self, Bounds, Rows};
-use crate::{catalog, gucs};
+use crate::{catalog, gucs, registered};
 
 const DEFAULT_LIMIT: u64 = 100;
 
@@ -328,7 +328,9 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
     let plan = verb.plan(args, &described.table, &reader)?;
     // The row with the number is not for the caller.
     let bounds = Bounds { max_rows: gucs::max_rows(), max_chars, free_rows: u64::from(plan.counted) };
-    let mut rows = statement::run(&plan.statement, Access::Write, bounds)?;
+    let temporary = registered::triggers_may_make_temporary_tables(described.table.oid);
+    let mut rows =
+        guard::with_temporary_tables(temporary, || statement::run(&plan.statement, Access::Write, bounds))?;
     let mut touched = rows.total;
     if plan.counted {
         // The first row is the number.

@@ -76,7 +76,11 @@ impl Door {
             Server::Tcp(socket) => socket.local_addr().ok().map(Listen::Tcp),
             Server::Unix(socket) => match &self.file {
                 Some(file) => Some(Listen::Unix(file.path.clone())),
-                None => Some(Listen::Unix(socket.local_addr().ok()?.as_pathname()?.to_owned())),
+                // One of the abstract namespace has no path.
+                None => {
+                    let address = socket.local_addr().ok()?;
+                    Some(Listen::Unix(address.as_pathname().unwrap_or(Path::new("(no path)")).to_owned()))
+                }
             },
         }
     }

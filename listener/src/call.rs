@@ -2,8 +2,8 @@
 //! becomes of it when it does not end well.
 //!
 //! `query` returns after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
-//! it was rolled back (serialization failure, deadlock, a plan that went stale) or when it changes nothing and its
-//! connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
+//! it was rolled back (serialization failure, deadlock, a plan that went stale), when the backend refused it unread because of
+//! what an earlier one left there, or when it changes nothing and its connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -47,8 +47,7 @@ pub(crate) struct Call<'a> {
     pub(crate) stop: Option<&'a Notify>,
 }
 
-/// What `mcp._serve` answers: a line `STATUS` or `STATUS RETRY_AFTER`, with ` w` behind it when standbys may lack what was written;
-/// then the body, if there is one.
+/// What `mcp._serve` answers: a line `STATUS [RETRY_AFTER] [w] [drop]`, then the body, if there is one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// HTTP status.
@@ -59,6 +58,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<u32>,
     /// Whether the call may have written. Postgres says so only when it is told that there are standbys.
     pub(crate) wrote: bool,
+    /// Whether the call left something on the connection that the next must not meet.
+    pub(crate) drop: bool,
 }
 
 /// Why there is no answer.
@@ -106,7 +107,12 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
     let (mut conflicts, mut prepared_again, mut lost) = (0, false, false);
     loop {
         let error = match once(&mut lease, call, deadline).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                if answer.drop {
+                    lease.discard();
+                }
+                return Ok(answer);
+            }
             Err(Fault::Final(failure)) => return Err(failure),
             Err(Fault::Sql(error)) => error,
         };
@@ -119,6 +125,7 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
             Kind::Conflict => conflicts == CONFLICTS,
             Kind::Stale => prepared_again,
             Kind::Ending => lost || !call.repeatable,
+            Kind::Spent => false,
             _ => true,
         };
         log(call, kind, is_final, &error);
@@ -146,6 +153,12 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
                     return Err(Failure::Lost);
                 }
                 lost = true;
+                lease = self::lease(pool, call).await?;
+            }
+            Kind::Spent => {
+                // Nothing was run. Each of these ends a connection, so there is an end.
+                lease.discard();
+                drop(lease);
                 lease = self::lease(pool, call).await?;
             }
             Kind::NotSetUp => return Err(Failure::NotSetUp),
@@ -297,13 +310,13 @@ const LARGE: usize = 1024;
 
 fn read(text: impl AsRef<[u8]> + Send + 'static) -> Option<Answer> {
     let bytes = text.as_ref();
-    let Head { status, retry_after, wrote, from } = head(bytes)?;
+    let Head { status, retry_after, wrote, drop, from } = head(bytes)?;
     let body = match bytes.len() - from {
         0 => None,
         1..LARGE => Some(Bytes::copy_from_slice(&bytes[from..])),
         _ => Some(Bytes::from_owner(text).slice(from..)),
     };
-    Some(Answer { status, body, retry_after, wrote })
+    Some(Answer { status, body, retry_after, wrote, drop })
 }
 
 /// The first line.
@@ -311,6 +324,7 @@ struct Head {
     status: u16,
     retry_after: Option<u32>,
     wrote: bool,
+    drop: bool,
     /// Where the body begins.
     from: usize,
 }
@@ -318,12 +332,13 @@ struct Head {
 fn head(bytes: &[u8]) -> Option<Head> {
     let end = bytes.iter().take(32).position(|&byte| byte == b'\n')?;
     let line = std::str::from_utf8(&bytes[..end]).ok()?;
+    let (line, drop) = line.strip_suffix(" drop").map_or((line, false), |line| (line, true));
     let (line, wrote) = line.strip_suffix(" w").map_or((line, false), |line| (line, true));
     let (status, seconds) = match line.split_once(' ') {
         Some((status, seconds)) => (status, Some(seconds.parse().ok()?)),
         None => (line, None),
     };
-    Some(Head { status: status.parse().ok()?, retry_after: seconds, wrote, from: end + 1 })
+    Some(Head { status: status.parse().ok()?, retry_after: seconds, wrote, drop, from: end + 1 })
 }
 
 /// What an SQL error means for the call.
@@ -332,6 +347,7 @@ enum Kind {
     Cancelled,
     Conflict,
     Stale,
+    Spent,
     Ending,
     NotSetUp,
     Other,
@@ -345,6 +361,8 @@ impl Kind {
             "40001" | "40P01" => Kind::Conflict,
             "26000" => Kind::Stale,
             "0A000" if routine == Some("RevalidateCachedQuery") => Kind::Stale,
+            // mcp._serve itself: an earlier call left something on the connection. An error within a tool never gets here.
+            "08003" => Kind::Spent,
             // The server shuts down, crashed elsewhere, is starting, has dropped the database, or the idle limit struck.
             "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => Kind::Ending,
             code if code.starts_with("08") => Kind::Ending,
@@ -367,7 +385,7 @@ fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Erro
         Kind::Other => tracing::error!(request, reason, "mcp._serve failed"),
         Kind::Stale if is_final => tracing::error!(request, reason, "mcp._serve failed"),
         Kind::Conflict if is_final => tracing::warn!(request, reason, "gave up after conflicts"),
-        Kind::Conflict | Kind::Stale => tracing::debug!(request, reason, "trying again"),
+        Kind::Conflict | Kind::Stale | Kind::Spent => tracing::debug!(request, reason, "trying again"),
         Kind::Cancelled | Kind::Ending => tracing::warn!(request, reason, "the statement did not finish"),
     }
 }
@@ -468,6 +486,7 @@ mod tests {
             ("0A000", Some("RevalidateCachedQuery"), Kind::Stale),
             ("0A000", None, Kind::Other),
             ("57P01", None, Kind::Ending),
+            ("08003", None, Kind::Spent),
             ("08006", None, Kind::Ending),
             ("42883", None, Kind::NotSetUp),
             ("3F000", None, Kind::NotSetUp),
@@ -481,19 +500,24 @@ mod tests {
     #[test]
     fn answers_are_read_as_agreed() {
         let large = format!("200\n{}", "x".repeat(LARGE));
-        for (text, status, seconds, body) in [
-            ("200\n{}", 200, None, Some("{}")),
-            ("202\n", 202, None, None),
-            ("429 17\n{\n}", 429, Some(17), Some("{\n}")),
-            (large.as_str(), 200, None, Some(&large[4..])),
+        for (text, status, seconds, drop, body) in [
+            ("200\n{}", 200, None, false, Some("{}")),
+            ("202\n", 202, None, false, None),
+            ("429 17\n{\n}", 429, Some(17), false, Some("{\n}")),
+            ("200 drop\n drop", 200, None, true, Some(" drop")),
+            ("429 17 drop\n", 429, Some(17), true, None),
+            (large.as_str(), 200, None, false, Some(&large[4..])),
         ] {
             let answer = read(text.to_owned()).expect(text);
-            assert_eq!((answer.status, answer.retry_after), (status, seconds), "{text}");
+            assert_eq!((answer.status, answer.retry_after, answer.drop), (status, seconds, drop), "{text}");
             assert_eq!(answer.body.as_deref(), body.map(str::as_bytes), "{text}");
         }
-        for (text, seconds, wrote) in
-            [("200 w\n{}", None, true), ("429 1 w\n{}", Some(1), true), ("200\n w", None, false)]
-        {
+        for (text, seconds, wrote) in [
+            ("200 w\n{}", None, true),
+            ("429 1 w\n{}", Some(1), true),
+            ("200\n w", None, false),
+            ("200 w drop\n", None, true),
+        ] {
             let answer = read(text.to_owned()).expect(text);
             assert_eq!((answer.retry_after, answer.wrote), (seconds, wrote), "{text}");
         }
@@ -502,6 +526,7 @@ mod tests {
             "200",
             "200 ww\n",
             "w\n",
+            "200 drop w\n",
             "\n{}",
             "ok\n",
             "200 \n",
@@ -509,6 +534,10 @@ mod tests {
             "99999\n",
             "200 1 2\n",
             "{}\n",
+            "200drop\n",
+            "drop\n",
+            " drop\n",
+            "200 drop 1\n",
         ] {
             assert_eq!(read(text.to_owned()), None, "{text:?}");
         }

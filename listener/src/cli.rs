@@ -6,6 +6,7 @@
 mod check;
 mod doctor;
 mod failure;
+mod finding;
 mod init;
 mod keys;
 mod serve;

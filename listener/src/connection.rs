@@ -200,7 +200,7 @@ impl Link {
         poll_fn(|cx| self.step(work.as_mut(), cx)).await
     }
 
-    /// The same until a deadline. An answer that comes with the deadline wins.
+    /// The same until a deadline, also when a flood of notices uses up tokio's budget. An answer that comes with the deadline wins.
     pub(crate) async fn drive_until<T>(
         &mut self,
         deadline: tokio::time::Instant,
@@ -216,8 +216,6 @@ impl Link {
                 return Poll::Ready(Ok(outcome));
             }
             match &mut self.alarm {
-                // Apart from tokio's budget: a server that floods us with notices uses it up in `step`, each time, and the
-                // alarm would never be looked at.
                 Some(alarm) => pin!(tokio::task::unconstrained(alarm.as_mut())).poll(cx).map(|()| Err(Late)),
                 None => Poll::Pending,
             }

@@ -24,6 +24,7 @@ mod body;
 mod certificate;
 mod cors;
 mod credentials;
+mod ids;
 mod limiter;
 mod message;
 mod metrics;

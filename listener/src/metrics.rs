@@ -1,6 +1,6 @@
 //! `/metrics`: what the listener counts, as text for Prometheus (OpenMetrics 1.0), on an address of its own.
 //!
-//! Made with prometheus-client: it needs three small crates, where metrics with metrics-exporter-prometheus needs some twenty, and no
+//! Made with prometheus-client: it needs three small crates, where metrics with metrics-exporter-prometheus brings a dozen and more, and a
 //! recorder that is global to the process. While `listener.metrics` is not set there is no [`Metrics`], and a request costs
 //! nothing more than to see that.
 //!

@@ -5,7 +5,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use fluxbase_credential::Key;
@@ -23,6 +22,7 @@ use crate::cors::{self, Cors};
 use crate::credentials::{self, Refusal};
 use crate::events::{self, Notices};
 use crate::health::Health;
+use crate::ids::Ids;
 use crate::limiter::Limiter;
 use crate::logging::Access;
 use crate::message::{self, Peek};
@@ -463,34 +463,6 @@ fn is_event_range(range: &str) -> bool {
     range.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-/// Request ids: unique across processes by their first half.
-pub(crate) struct Ids {
-    prefix: u32,
-    next: AtomicU64,
-}
-
-impl Ids {
-    pub(crate) fn new() -> Ids {
-        use std::hash::{BuildHasher, RandomState};
-        Ids { prefix: RandomState::new().hash_one(std::process::id()) as u32, next: AtomicU64::new(1) }
-    }
-
-    pub(crate) fn next(&self) -> String {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let digits = (64 - number.leading_zeros()).div_ceil(4).max(6);
-        let mut id = String::with_capacity(8 + 1 + 16);
-        push_hex(&mut id, self.prefix.into(), 8);
-        id.push('-');
-        push_hex(&mut id, number, digits);
-        id
-    }
-}
-
-fn push_hex(text: &mut String, value: u64, digits: u32) {
-    let digit = |at: u32| char::from(b"0123456789abcdef"[(value >> (4 * at)) as usize & 15]);
-    text.extend((0..digits).rev().map(digit));
-}
-
 /// The log line of one request, written when it is dropped: also for a client that went away.
 pub(crate) struct LogLine {
     pub(crate) id: String,
@@ -574,14 +546,5 @@ mod tests {
             assert_eq!(reply.status(), StatusCode::NOT_FOUND);
             assert_eq!(reply.headers()[CONTENT_TYPE], mime, "{path}");
         }
-    }
-
-    #[test]
-    fn request_ids_do_not_repeat() {
-        let ids = Ids { prefix: 0xab, next: AtomicU64::new(0xff_fffe) };
-        assert_eq!(
-            [ids.next(), ids.next(), ids.next()].join(" "),
-            "000000ab-fffffe 000000ab-ffffff 000000ab-1000000"
-        );
     }
 }

@@ -219,7 +219,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     }
     // Dropping a request in flight sends its cancel request; its place in the pool is free when that is done.
     tasks.shutdown().await;
-    tokio::join!(pool.drain(CLEAN_UP), routes.replicas().drain(CLEAN_UP));
+    tokio::join!(pool.drain(CLEAN_UP), service.routes.replicas().drain(CLEAN_UP));
     tracing::info!("stopped");
 }
 

@@ -174,10 +174,13 @@ mod tests {
     fn without_http_there_is_only_the_negotiated_revision() {
         let config = Config::from_parts(None, &|_| None).expect("defaults");
         let transport = Transport::without_http(&config.mcp, false);
-        assert_eq!(transport.after(None), r#"{"http":false,"rate_limit_per_min":100}"#);
+        assert_eq!(
+            transport.after(None),
+            r#"{"http":false,"rate_limit_per_min":100,"session_timeout":3600}"#
+        );
         assert_eq!(
             transport.after(Some("2025-11-25")),
-            r#"{"http":false,"rate_limit_per_min":100,"protocol_version":"2025-11-25"}"#
+            r#"{"http":false,"rate_limit_per_min":100,"session_timeout":3600,"protocol_version":"2025-11-25"}"#
         );
     }
 

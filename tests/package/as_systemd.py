@@ -50,7 +50,7 @@ def unit(name):
 
 def command(text, main_pid=None):
     """The words of an Exec line, with ROOT before the paths that are the package's."""
-    words = shlex.split(text.replace("$MAINPID", str(main_pid)))
+    words = shlex.split(text.replace("${MAINPID}", str(main_pid)))
     return [str(ROOT) + word if word.startswith(("/usr/bin/fluxbase", "/etc/fluxbase/")) else word for word in words]
 
 
@@ -86,7 +86,8 @@ class Service:
             for at, copy in enumerate(copies):
                 os.dup2(copy, 3 + at, inheritable=True)
             variables["LISTEN_PID"] = variables["WATCHDOG_PID"] = str(os.getpid())
-            os.execve(words[0], words, variables)
+            # It shall not outlive this test, however that ends.
+            os.execvpe("setpriv", ["setpriv", "--pdeathsig", "TERM", "--", *words], variables)
 
     def wait_for(self, state):
         """Was the state told, up to now or within the bound?"""

@@ -116,7 +116,10 @@ fn ping_is_an_empty_object() {
 fn discover_names_the_versions_of_the_version_error() {
     let expected = json!({
         "supportedVersions": SUPPORTED,
-        "capabilities": { "tools": {}, "resources": {}, "prompts": {}, "completions": {}, "logging": {} },
+        "capabilities": {
+            "tools": { "listChanged": true }, "resources": { "listChanged": true, "subscribe": true },
+            "prompts": { "listChanged": true }, "completions": {}, "logging": {}
+        },
         "instructions": "Filters are \"op.value\"."
     });
     assert_eq!(result(LATEST, "server/discover", json!({})), complete(expected, Some(60_000)));

@@ -11,6 +11,7 @@
 
 mod answer;
 mod canonical;
+mod complete;
 mod derive;
 mod prompt;
 mod schema;
@@ -21,6 +22,7 @@ mod template;
 pub use answer::{
     Asked, PromptAnswer, Question, ToolAnswer, prompt_answer, resource_answer, takes_forms, tool_answer,
 };
+pub use complete::{Source, Sources, sources};
 pub use derive::{Argument, schema_of_arguments};
 pub use prompt::PromptArguments;
 pub use schema::Schema;

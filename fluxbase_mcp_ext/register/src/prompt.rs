@@ -3,12 +3,15 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::complete::{Source, Sources};
+
 const MAX_ARGUMENTS: usize = 50;
 
 /// The declared arguments of one prompt.
 #[derive(Clone, Debug, Default)]
 pub struct PromptArguments {
     declared: Vec<Declared>,
+    sources: Sources,
     shown: String,
 }
 
@@ -20,13 +23,14 @@ struct Declared {
     description: Option<String>,
     #[serde(default)]
     required: bool,
-    /// Offered by `completion/complete`; not part of what MCP lists.
-    #[serde(default)]
-    values: Vec<String>,
+    /// Offered by `completion/complete`; not part of what MCP lists. The short form of `complete` with `values`.
+    values: Option<Vec<String>>,
+    /// Where the values come from that are offered.
+    complete: Option<Value>,
 }
 
 impl PromptArguments {
-    /// Reads what was registered: a list of `{"name", "title", "description", "required", "values"}`.
+    /// Reads what was registered: a list of `{"name", "title", "description", "required", "values" or "complete"}`.
     ///
     /// # Errors
     /// What is wrong with it, as a sentence.
@@ -49,8 +53,25 @@ impl PromptArguments {
                 return Err(format!("the argument {:?} stands twice.", one.name));
             }
         }
+        let names: Vec<&str> = declared.iter().map(|one| one.name.as_str()).collect();
+        let mut sources = Sources::new();
+        for (index, one) in declared.iter().enumerate() {
+            let source = match (&one.values, &one.complete) {
+                (Some(_), Some(_)) => {
+                    return Err(format!("[{index}] has values and complete; write one of them."));
+                }
+                (Some(values), None) => Source::Values(values.clone()),
+                (None, Some(complete)) => {
+                    let source = Source::read(complete).map_err(|why| format!("[{index}].complete {why}"))?;
+                    source.check(&one.name, &names).map_err(|why| format!("[{index}]: {why}"))?;
+                    source
+                }
+                (None, None) => continue,
+            };
+            sources.insert(one.name.clone(), source);
+        }
         let shown: Vec<Value> = declared.iter().map(Declared::shown).collect();
-        Ok(PromptArguments { declared, shown: Value::Array(shown).to_string() })
+        Ok(PromptArguments { declared, sources, shown: Value::Array(shown).to_string() })
     }
 
     /// JSON text of the list that `prompts/list` shows.
@@ -84,9 +105,14 @@ impl PromptArguments {
         }
     }
 
-    /// The values offered for an argument; `None` when there is no such argument.
-    pub fn values(&self, argument: &str) -> Option<&[String]> {
-        self.declared.iter().find(|one| one.name == argument).map(|one| one.values.as_slice())
+    /// Whether there is an argument of that name.
+    pub fn has(&self, argument: &str) -> bool {
+        self.declared.iter().any(|one| one.name == argument)
+    }
+
+    /// Where the values come from that are offered for each argument.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 }
 

@@ -79,6 +79,11 @@ impl Template {
         !self.variables.is_empty()
     }
 
+    /// The names of its variables, in their order.
+    pub fn variables(&self) -> Vec<&str> {
+        self.variables.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     /// How much of a URI it names itself: of two that match, the one that names more is meant.
     pub fn fixed(&self) -> usize {
         self.start.len() + self.variables.iter().map(|(_, after)| after.len()).sum::<usize>()

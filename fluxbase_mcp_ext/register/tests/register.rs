@@ -1,8 +1,8 @@
 //! Templates, arguments of prompts, answers and states.
 
 use fluxbase_register::{
-    Asked, Binding, LIFETIME_SECONDS, PromptAnswer, PromptArguments, Template, ToolAnswer, prompt_answer,
-    resource_answer, sign, tool_answer, verify,
+    Asked, Binding, LIFETIME_SECONDS, PromptAnswer, PromptArguments, Source, Template, ToolAnswer,
+    prompt_answer, resource_answer, sign, sources, tool_answer, verify,
 };
 use serde_json::{Value, json};
 
@@ -84,8 +84,8 @@ fn prompts_take_what_they_declare() {
     assert!(check(json!({"x": "1"})).unwrap_err().contains("\"city\" is required"));
     assert!(check(json!({"city": 1})).unwrap_err().contains("must be a string"));
     assert!(check(json!({"city": "a", "town": "b"})).unwrap_err().contains("Known are: city, x."));
-    assert_eq!(arguments.values("city").unwrap(), ["Rome"]);
-    assert_eq!(arguments.values("town"), None);
+    assert_eq!(arguments.sources()["city"], Source::Values(vec!["Rome".to_owned()]));
+    assert!(arguments.has("x") && !arguments.has("town") && !arguments.sources().contains_key("x"));
     for text in [
         "{}",
         "[1]",
@@ -96,6 +96,67 @@ fn prompts_take_what_they_declare() {
     ] {
         assert!(PromptArguments::read(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn sources_of_completions_are_read() {
+    let text = |text: &str| text.to_owned();
+    for (json, source) in [
+        (json!({"values": ["a", ""]}), Source::Values(vec![text("a"), text("")])),
+        (json!({"schemas": true}), Source::Schemas),
+        (json!({"tables": null}), Source::Tables(None)),
+        (json!({"tables": "s"}), Source::Tables(Some(text("s")))),
+        (json!({"columns_of": "t"}), Source::ColumnsOf(text("t"))),
+        (json!({"enum": "shop.Status x"}), Source::Enum(text("shop"), text("Status x"))),
+        (
+            json!({"enum_of": {"table": "t", "column": "c"}}),
+            Source::EnumOf { table: text("t"), column: text("c") },
+        ),
+    ] {
+        assert_eq!(Source::read(&json).unwrap(), source, "{json}");
+    }
+    for (json, why) in [
+        (json!(null), "must be one of"),
+        (json!({}), "must be one of"),
+        (json!({"values": [], "schemas": true}), "must be one of"),
+        (json!({"colums_of": "t"}), "unknown member \"colums_of\""),
+        (json!({"values": "a"}), "list of strings"),
+        (json!({"values": [1]}), "list of strings"),
+        (json!({"schemas": false}), "must be true"),
+        (json!({"tables": 1}), "tables must be null"),
+        (json!({"tables": ""}), "tables must be null"),
+        (json!({"columns_of": null}), "columns_of must be"),
+        (json!({"enum": "status"}), "with its schema"),
+        (json!({"enum": "a.b.c"}), "with its schema"),
+        (json!({"enum_of": {"table": "t"}}), "enum_of must be"),
+        (json!({"enum_of": {"table": "t", "colum": "c"}}), "enum_of must be"),
+    ] {
+        let told = Source::read(&json).unwrap_err();
+        assert!(told.contains(why), "{json}: {told}");
+    }
+    let variables = ["schema", "table"];
+    assert_eq!(sources(r#"{"table":{"tables":"schema"}}"#, &variables).unwrap().len(), 1);
+    for (json, why) in [
+        ("[]", "an object by variable"),
+        (r#"{"id":{"schemas":true}}"#, "Its variables are: schema, table."),
+        (r#"{"table":{"tables":"table"}}"#, "must be another argument; others are: schema."),
+        (r#"{"table":{"columns_of":"x"}}"#, "names \"x\""),
+    ] {
+        let told = sources(json, &variables).unwrap_err();
+        assert!(told.contains(why), "{json}: {told}");
+    }
+    for (json, why) in [
+        (r#"[{"name":"a","values":["x"],"complete":{"schemas":true}}]"#, "write one of them"),
+        (r#"[{"name":"a","complete":{"columns_of":"a"}}]"#, "others are: none"),
+        (r#"[{"name":"a","complete":{"columns":"b"}},{"name":"b"}]"#, "[0].complete has the unknown member"),
+    ] {
+        let told = PromptArguments::read(json).unwrap_err();
+        assert!(told.contains(why), "{json}: {told}");
+    }
+    let read = PromptArguments::read(
+        r#"[{"name":"t","complete":{"tables":null}},{"name":"c","complete":{"columns_of":"t"}}]"#,
+    );
+    assert_eq!(read.unwrap().sources().len(), 2);
 }
 
 #[test]

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{print, table};
+use super::finding::{self, Finding};
 use crate::certificate;
 use crate::config::{Config, ConfigError, Listen};
 use crate::connection::{Connection, Unreachable, reason};
@@ -24,71 +24,53 @@ pub(super) const NOT_ENABLED: &str =
 
 const SET_UP: &str = "As a superuser of this database run: fluxbase init";
 
-/// The weight of a finding. Errors would keep `serve` from its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Ok,
-    Warn,
-    Error,
-}
-
-impl Level {
-    fn name(self) -> &'static str {
-        match self {
-            Level::Ok => "ok",
-            Level::Warn => "warn",
-            Level::Error => "error",
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Finding {
-    level: Level,
-    topic: &'static str,
-    finding: String,
-    remedy: Option<String>,
-}
-
+/// What was found, in its order.
 #[derive(Debug, Default)]
 struct Findings(Vec<Finding>);
 
 impl Findings {
     fn ok(&mut self, topic: &'static str, finding: impl Into<String>) {
-        self.0.push(Finding { level: Level::Ok, topic, finding: finding.into(), remedy: None });
+        self.0.push(Finding::new("ok", topic, finding));
     }
 
-    fn add(&mut self, level: Level, topic: &'static str, finding: impl Into<String>, remedy: &str) {
-        let remedy = (!remedy.is_empty()).then(|| remedy.to_owned());
-        self.0.push(Finding { level, topic, finding: finding.into(), remedy });
+    fn warn(&mut self, topic: &'static str, finding: impl Into<String>, remedy: &str) {
+        self.0.push(Finding::new("warn", topic, finding).remedy(remedy));
+    }
+
+    /// What would keep `serve` from its work.
+    fn error(&mut self, topic: &'static str, finding: impl Into<String>, remedy: &str) {
+        self.0.push(Finding::new("error", topic, finding).remedy(remedy));
     }
 }
 
 /// Looks at everything and prints what it found. Exit code 1 when something is an error.
 pub(super) async fn run(config: Result<Config, ConfigError>, url: Option<&str>, json: bool) -> ExitCode {
     let mut findings = Findings::default();
-    match config {
+    match &config {
         Ok(config) => {
             findings.ok("settings", "the settings are understood");
-            settings(&config, &mut findings);
-            sockets(&config, &mut findings);
-            tls(&config, &mut findings);
+            settings(config, &mut findings);
+            sockets(config, &mut findings);
+            tls(config, &mut findings);
         }
-        Err(error) => findings.add(Level::Error, "settings", error.to_string(), ""),
+        Err(error) => findings.error("settings", error.to_string(), ""),
     }
-    match Target::find(url) {
-        Ok(target) => database(Arc::new(target), &mut findings).await,
-        Err(error) => findings.add(
-            Level::Error,
+    let replicas = config.as_ref().map(|config| config.listener.replica_urls.0.clone()).unwrap_or_default();
+    match Target::find(url).and_then(|target| target.with_standbys(&replicas)) {
+        Ok(target) => {
+            let standbys = target.standbys.clone();
+            database(Arc::new(target), &mut findings).await;
+            for standby in standbys {
+                self::standby(Arc::new(standby), &mut findings).await;
+            }
+        }
+        Err(error) => findings.error(
             "database",
             error.to_string(),
             "Give it with --database-url, FLUXBASE_DATABASE_URL, or the PG* variables.",
         ),
     }
-    let Findings(mut findings) = findings;
-    print(&if json { as_json(&findings).to_string() } else { as_text(&mut findings) });
-    let wrong = findings.iter().any(|finding| finding.level == Level::Error);
-    if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    finding::show(&findings.0, json)
 }
 
 /// What is to be said when the deadline strikes before Postgres's own timeout.
@@ -101,16 +83,10 @@ pub(super) fn short_deadline(config: &Config) -> Option<&'static str> {
 
 fn settings(config: &Config, findings: &mut Findings) {
     if !config.mcp.enabled {
-        findings.add(
-            Level::Error,
-            "settings",
-            "MCP is not enabled, so there would be nothing to serve",
-            NOT_ENABLED,
-        );
+        findings.error("settings", "MCP is not enabled, so there would be nothing to serve", NOT_ENABLED);
     }
     if let Some(short) = short_deadline(config) {
-        findings.add(
-            Level::Warn,
+        findings.warn(
             "settings",
             short,
             "Make listener.deadline some seconds longer than listener.statement_timeout.",
@@ -122,8 +98,7 @@ fn settings(config: &Config, findings: &mut Findings) {
         .iter()
         .any(|listen| matches!(listen, Listen::Tcp(address) if !address.ip().is_loopback()));
     if open && http.tls.is_none() {
-        findings.add(
-            Level::Warn,
+        findings.warn(
             "tls",
             "keys would cross the network in plain text, unless a proxy in front speaks TLS",
             "Set listener.tls_certificate and listener.tls_key, or listen on loopback behind a proxy.",
@@ -139,8 +114,7 @@ fn sockets(config: &Config, findings: &mut Findings) {
         let shown = listen.to_string();
         let any_port = matches!(listen, Listen::Tcp(address) if address.port() == 0);
         if !any_port && !seen.insert(shown.clone()) {
-            findings.add(
-                Level::Error,
+            findings.error(
                 "listen",
                 format!("{shown} is given twice"),
                 "listener.listen and listener.metrics need addresses of their own.",
@@ -148,8 +122,7 @@ fn sockets(config: &Config, findings: &mut Findings) {
         }
         let Listen::Unix(path) = listen else { continue };
         if let Err(why) = socket_place(path) {
-            findings.add(
-                Level::Error,
+            findings.error(
                 "listen",
                 format!("{shown} cannot be made: {why}"),
                 "Make its folder, and let this user write to it. Under systemd: RuntimeDirectory=",
@@ -179,12 +152,10 @@ fn tls(config: &Config, findings: &mut Findings) {
         Ok(usable) => {
             findings.ok("tls", format!("the certificate {} has its key", files.certificate.display()));
             for warning in &usable.warnings {
-                findings.add(Level::Warn, "tls", warning, "");
+                findings.warn("tls", warning, "");
             }
         }
-        Err(error) => {
-            findings.add(Level::Error, "tls", error, "Give files in PEM form that this user can read.")
-        }
+        Err(error) => findings.error("tls", error, "Give files in PEM form that this user can read."),
     }
 }
 
@@ -209,35 +180,28 @@ async fn database(target: Arc<Target>, findings: &mut Findings) {
                 }
                 _ => "Is Postgres running there? Look at host and port.",
             };
-            findings.add(Level::Error, TOPIC, format!("cannot connect to {target}: {error}"), remedy);
+            findings.error(TOPIC, format!("cannot connect to {target}: {error}"), remedy);
             return;
         }
     };
     let row = match values(&mut connection, QUESTION).await {
         Ok(row) => row,
         Err(error) => {
-            findings.add(Level::Error, TOPIC, format!("{target} does not answer: {error}"), "");
+            findings.error(TOPIC, format!("{target} does not answer: {error}"), "");
             return;
         }
     };
     let value = |at: usize| row.get(at).and_then(Option::as_deref).unwrap_or_default();
     findings.ok(TOPIC, format!("PostgreSQL {} answers at {target}", value(0)));
     let Some(installed) = row.get(1).and_then(Option::as_deref) else {
-        findings.add(
-            Level::Error,
-            "extension",
-            "the extension fluxbase_mcp_ext is not in this database",
-            SET_UP,
-        );
+        findings.error("extension", "the extension fluxbase_mcp_ext is not in this database", SET_UP);
         return;
     };
     let own = env!("CARGO_PKG_VERSION");
     if installed == own {
         findings.ok("extension", format!("fluxbase_mcp_ext {installed}, as this program"));
     } else {
-        findings.add(
-            Level::Error,
-            "extension",
+        findings.error("extension",
             format!("fluxbase_mcp_ext is {installed}, this program is {own}"),
             "Install the same version of both, restart Postgres if the library is preloaded, then as a superuser run: ALTER \
              EXTENSION fluxbase_mcp_ext UPDATE;",
@@ -245,10 +209,9 @@ async fn database(target: Arc<Target>, findings: &mut Findings) {
     }
     let role = value(4);
     if value(2) != "t" {
-        findings.add(Level::Error, "extension", "the entry mcp._serve(text, text, text) is missing", SET_UP);
+        findings.error("extension", "the entry mcp._serve(text, text, text) is missing", SET_UP);
     } else if value(3) != "t" {
-        findings.add(
-            Level::Error,
+        findings.error(
             "login",
             format!("the role {role} may not call mcp._serve(text, text, text)"),
             &format!("As a superuser run: SELECT mcp.setup_listener('{}');", role.replace('\'', "''")),
@@ -258,12 +221,28 @@ async fn database(target: Arc<Target>, findings: &mut Findings) {
         health(&mut connection, own, findings).await;
     }
     if value(5) == "on" {
-        findings.add(
-            Level::Warn,
+        findings.warn(
             "login",
             format!("the role {role} is a superuser: whoever takes over the listener has all of its rights"),
             "Use the role that mcp.setup_listener() makes.",
         );
+    }
+}
+
+/// A standby that does not answer keeps nothing from being served: its reads go to the primary.
+async fn standby(target: Arc<Target>, findings: &mut Findings) {
+    const TOPIC: &str = "standby";
+    const MEANWHILE: &str = "Until it answers as a standby, its reads go to the primary. Look at listener.replica_urls and at the server.";
+    let answer = match Connection::open(&target).await {
+        Ok(mut connection) => values(&mut connection, "SELECT pg_catalog.pg_is_in_recovery()").await,
+        Err(error) => Err(error.to_string()),
+    };
+    match answer.as_deref() {
+        Ok([Some(recovers)]) if recovers == "t" => {
+            findings.ok(TOPIC, format!("{target} answers, a hot standby"))
+        }
+        Ok(_) => findings.warn(TOPIC, format!("{target} answers, and is no standby"), MEANWHILE),
+        Err(error) => findings.warn(TOPIC, format!("{target} does not answer: {error}"), MEANWHILE),
     }
 }
 
@@ -273,22 +252,20 @@ async fn health(connection: &mut Connection, own: &str, findings: &mut Findings)
     let report = match values(connection, "SELECT mcp.health()").await {
         Ok(row) => row.into_iter().next().flatten().unwrap_or_default(),
         Err(error) => {
-            findings.add(Level::Error, TOPIC, format!("mcp.health() failed: {error}"), SET_UP);
+            findings.error(TOPIC, format!("mcp.health() failed: {error}"), SET_UP);
             return;
         }
     };
     let report: Value = serde_json::from_str(&report).unwrap_or_default();
     let loaded = report["serverVersion"].as_str().unwrap_or("unknown");
     if report["enabled"] == Value::Bool(false) {
-        findings.add(
-            Level::Error,
+        findings.error(
             TOPIC,
             "the server is switched off by the setting mcp.enabled: every request is answered 503",
             "ALTER SYSTEM SET mcp.enabled = on; SELECT pg_reload_conf();",
         );
     } else if loaded != own {
-        findings.add(
-            Level::Error,
+        findings.error(
             TOPIC,
             format!("the library in Postgres is {loaded}, this program is {own}"),
             "Install the same version of both, and restart Postgres if the library is preloaded.",
@@ -313,38 +290,11 @@ async fn values(connection: &mut Connection, sql: &str) -> Result<Vec<Option<Str
     Ok(row.unwrap_or_default())
 }
 
-fn as_json(findings: &[Finding]) -> Value {
-    findings
-        .iter()
-        .map(|f| json!({ "level": f.level.name(), "topic": f.topic, "finding": f.finding, "remedy": f.remedy }))
-        .collect()
-}
-
-/// As `fluxbase doctor` shows its own: one aligned line each, the remedy below, errors last.
-fn as_text(findings: &mut [Finding]) -> String {
-    findings.sort_by_key(|finding| finding.level);
-    let mut rows = Vec::new();
-    for finding in &*findings {
-        rows.push(vec![finding.level.name().to_owned(), finding.topic.to_owned(), finding.finding.clone()]);
-        if let Some(remedy) = &finding.remedy {
-            rows.push(vec![String::new(), String::new(), format!("-> {remedy}")]);
-        }
-    }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let table = table::render(&["LEVEL", "TOPIC", "FINDING"], &rows);
-    format!(
-        "{table}\n{} errors, {} warnings, {} fine.\n",
-        count(Level::Error),
-        count(Level::Warn),
-        count(Level::Ok)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn look(yaml: &str) -> Vec<(Level, String)> {
+    fn look(yaml: &str) -> Vec<(String, String)> {
         let config =
             Config::from_parts(Some((Path::new("test.yaml"), yaml)), &|_| None).expect("the test's settings");
         let mut findings = Findings::default();
@@ -358,19 +308,19 @@ mod tests {
     fn settings_that_do_not_go_together_are_found() {
         assert_eq!(look("mcp: {enabled: true}"), []);
         for (yaml, level, part) in [
-            ("", Level::Error, "not enabled"),
-            ("mcp: {enabled: true}\nlistener: {deadline: 10s}", Level::Warn, "not longer"),
-            ("mcp: {enabled: true}\nlistener: {listen: ['0.0.0.0:80']}", Level::Warn, "plain text"),
+            ("", "error", "not enabled"),
+            ("mcp: {enabled: true}\nlistener: {deadline: 10s}", "warn", "not longer"),
+            ("mcp: {enabled: true}\nlistener: {listen: ['0.0.0.0:80']}", "warn", "plain text"),
             (
                 "mcp: {enabled: true}\nlistener: {listen: ['127.0.0.1:80'], metrics: '127.0.0.1:80'}",
-                Level::Error,
+                "error",
                 "twice",
             ),
-            ("mcp: {enabled: true}\nlistener: {listen: ['unix:/nowhere/a.sock']}", Level::Error, "/nowhere"),
-            ("mcp: {enabled: true}\nlistener: {listen: ['unix:/etc/hostname']}", Level::Error, "no socket"),
+            ("mcp: {enabled: true}\nlistener: {listen: ['unix:/nowhere/a.sock']}", "error", "/nowhere"),
+            ("mcp: {enabled: true}\nlistener: {listen: ['unix:/etc/hostname']}", "error", "no socket"),
             (
                 "mcp: {enabled: true}\nlistener: {tls_certificate: /no/c, tls_key: /no/k}",
-                Level::Error,
+                "error",
                 "tls_certificate /no/c",
             ),
         ] {
@@ -380,18 +330,5 @@ mod tests {
                 "{yaml}: {found:?}"
             );
         }
-    }
-
-    #[test]
-    fn errors_come_last_with_their_remedy() {
-        let mut findings = Findings::default();
-        findings.add(Level::Error, "tls", "it is bad", "mend it");
-        findings.ok("tls", "it is good");
-        let text = as_text(&mut findings.0);
-        assert_eq!(
-            text,
-            "LEVEL  TOPIC  FINDING\nok     tls    it is good\nerror  tls    it is bad\n              -> mend it\n\n1 errors, 0 \
-             warnings, 1 fine.\n"
-        );
     }
 }

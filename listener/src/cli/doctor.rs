@@ -12,12 +12,11 @@ mod settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use super::failure::Failure;
+use super::finding::{self, Finding};
 use super::session::Session;
-use super::{print, table};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -63,27 +62,6 @@ enum Question {
     },
 }
 
-/// One thing that was looked at.
-#[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    /// `ok`, `info`, `warn` or `error`.
-    level: String,
-    topic: String,
-    finding: String,
-    remedy: Option<String>,
-}
-
-impl Finding {
-    fn new(level: &str, topic: &str, finding: impl Into<String>) -> Finding {
-        Finding { level: level.to_owned(), topic: topic.to_owned(), finding: finding.into(), remedy: None }
-    }
-
-    fn remedy(mut self, remedy: impl Into<String>) -> Finding {
-        self.remedy = Some(remedy.into());
-        self
-    }
-}
-
 pub(super) async fn run(options: Options, url: Option<&str>) -> Result<ExitCode, Failure> {
     let (findings, json) = match options.question {
         None => {
@@ -102,9 +80,7 @@ pub(super) async fn run(options: Options, url: Option<&str>) -> Result<ExitCode,
             (findings, json)
         }
     };
-    print(&if json { as_json(&findings).to_string() } else { as_text(&findings) });
-    let wrong = findings.iter().any(|finding| finding.level == "error");
-    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(finding::show(&findings, json))
 }
 
 async fn everything(options: Options, url: Option<&str>) -> Vec<Finding> {
@@ -221,55 +197,4 @@ async fn access(
         findings.extend(key::call(client, config.as_ref().ok(), key, asked).await);
     }
     Ok(findings)
-}
-
-fn as_json(findings: &[Finding]) -> Value {
-    findings
-        .iter()
-        .map(|f| json!({ "level": f.level, "topic": f.topic, "finding": f.finding, "remedy": f.remedy }))
-        .collect()
-}
-
-/// One aligned line for each finding; the remedy stands below it. Errors come last, where the eye is.
-fn as_text(findings: &[Finding]) -> String {
-    let weight = |finding: &Finding| match finding.level.as_str() {
-        "ok" => 0,
-        "info" => 1,
-        "warn" => 2,
-        _ => 3,
-    };
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|finding| weight(finding));
-    let mut rows = Vec::new();
-    for finding in sorted {
-        rows.push(vec![finding.level.clone(), finding.topic.clone(), finding.finding.clone()]);
-        if let Some(remedy) = finding.remedy.as_deref().filter(|text| !text.is_empty()) {
-            rows.push(vec![String::new(), String::new(), format!("-> {remedy}")]);
-        }
-    }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let table = table::render(&["LEVEL", "TOPIC", "FINDING"], &rows);
-    format!(
-        "{table}\n{} errors, {} warnings, {} notes, {} fine.\n",
-        count("error"),
-        count("warn"),
-        count("info"),
-        count("ok")
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_come_last_with_their_remedy() {
-        let finding = |level: &str| Finding::new(level, "roles", format!("it is {level}"));
-        let text = as_text(&[finding("error").remedy("mend it"), finding("info"), finding("ok")]);
-        assert_eq!(
-            text,
-            "LEVEL  TOPIC  FINDING\nok     roles  it is ok\ninfo   roles  it is info\nerror  roles  it is error\n              \
-             -> mend it\n\n1 errors, 0 warnings, 1 notes, 1 fine.\n"
-        );
-    }
 }

@@ -83,8 +83,8 @@ async fn extension(transaction: &Transaction<'_>) -> Result<Step, Failure> {
     if before.is_none() {
         let sql = format!("CREATE EXTENSION {EXTENSION}");
         transaction.batch_execute(&sql).await.map_err(|error| match error.code().map(|code| code.code()) {
-            // No control file; with an own hint, since Postgres gives none.
-            Some("0A000" | "58P01") => Failure::from(error).hint(
+            // No control file; with an own hint, since Postgres gives none. What the extension's script raises has its own.
+            Some("0A000" | "58P01") if !raised(&error) => Failure::from(error).hint(
                 "The extension's files are not installed in this Postgres. On the database server run: make install \
                  PG_CONFIG=/path/to/pg_config",
             ),
@@ -98,6 +98,11 @@ async fn extension(transaction: &Transaction<'_>) -> Result<Step, Failure> {
         None => format!("created, version {version}"),
     };
     Ok(Step { name: format!("CREATE EXTENSION {EXTENSION}"), lines: vec![line] })
+}
+
+/// Whether a statement of plpgsql's has raised it.
+fn raised(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().and_then(|db| db.routine()) == Some("exec_stmt_raise")
 }
 
 fn step(name: &str, rows: &[tokio_postgres::Row]) -> Result<Step, Failure> {

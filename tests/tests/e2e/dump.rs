@@ -24,7 +24,8 @@ fn a_restored_database_keeps_keys_and_policies() {
              CREATE INDEX ON public.notes (title);
              CREATE FUNCTION public.titles(prefix text) RETURNS jsonb LANGUAGE sql STABLE BEGIN ATOMIC
              SELECT jsonb_build_object('titles', jsonb_agg(n.title)) FROM public.notes AS n WHERE starts_with(n.title, prefix); END;
-             SELECT mcp.register_tool('titles', 'public.titles(text)', 'List titles.', scopes => '{read:tables}')",
+             SELECT mcp.register_tool('titles', 'public.titles(text)', 'List titles.', scopes => '{read:tables}');
+             SELECT mcp.allow_temp_tables('public.notes')",
         )
         .expect("made");
     let own = database.client_key(&["--name", "own", "--role", "own_role", "--scopes", "read:tables"]);
@@ -79,6 +80,9 @@ fn a_restored_database_keeps_keys_and_policies() {
         "registered tools are dumped, and see what the caller sees"
     );
     let mut admin = new.admin("restored");
+    let temporary: String =
+        admin.query_one(r#"SELECT "table" FROM mcp.temp_tables"#, &[]).expect("one").get(0);
+    assert_eq!(temporary, "public.notes", "tables that may have temporary tables beside them are dumped");
     // The listener's connections learn of it before their next request.
     admin.batch_execute("SELECT mcp.unregister_tool('titles')").expect("unregistered");
     let gone =

@@ -86,7 +86,8 @@ pub fn answer(call: &Call) -> Reply {
         Method::GetPrompt { name, .. } => call.error(&RpcError::unknown_prompt(name, None)),
         Method::Complete { value, .. } => call.completion([value.as_str()].into_iter(), 1, false),
         Method::SetLevel | Method::Subscribe => call.pong(),
-        Method::Listen(filter) => Reply::new(200, call.acknowledged(filter)),
+        // The last message, which is the answer.
+        Method::Listen(_) => Reply::new(200, call.listened()),
     }
 }
 

@@ -41,7 +41,10 @@ fn a_good_listener_is_told_so() {
         .output()
         .expect("fluxbase starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.starts_with("LEVEL  TOPIC") && text.ends_with("0 errors, 0 warnings, 5 fine.\n"), "{text}");
+    assert!(
+        text.starts_with("LEVEL  TOPIC") && text.ends_with("0 errors, 0 warnings, 0 notes, 5 fine.\n"),
+        "{text}"
+    );
     assert!(!text.contains(&stage.database.listener_password));
 }
 

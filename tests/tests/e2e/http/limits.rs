@@ -167,7 +167,7 @@ fn silent_connections_give_their_place_up() {
     // The harness's own health checks must be gone first.
     std::thread::sleep(Duration::from_millis(200));
     let silent: Vec<Http> = (0..4).map(|_| Http::connect(listener.address)).collect();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     assert_eq!(Http::connect(listener.address).post(&[JSON, stage.a.pair()], LIST).status, 200);
     assert!(begun.elapsed() > Duration::from_millis(500), "the places were taken");
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());

@@ -14,7 +14,8 @@ mod sockets;
 mod systemd;
 mod tls;
 
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fluxbase_tests::{Cluster, Database, Http, Key, Listener, Response, TENANT_A, eventually, stage};
 use serde_json::{Value, json};
@@ -45,6 +46,25 @@ fn is_error(response: &Response, status: u16, code: i64, id: Value) {
         "the message says something: {body}"
     );
     assert_eq!(response.header("content-type"), Some("application/json"));
+}
+
+/// How a command ended that is to end soon by itself, and what it wrote to standard error.
+fn ends(mut command: Command) -> (Option<i32>, String) {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("fluxbase starts");
+    let begun = Instant::now();
+    while child.try_wait().expect("our child").is_none() {
+        if begun.elapsed() > Duration::from_secs(20) {
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().expect("our child");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A key of the right form that nobody made.

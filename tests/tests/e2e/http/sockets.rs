@@ -82,12 +82,12 @@ fn only_what_is_dead_is_replaced() {
 
     let start = || {
         let only = format!("unix:{}", path.display());
-        let output = fluxbase_tests::keys::cli(&stage().database.listener_url, &["serve", "--listen", &only])
-            .env("FLUXBASE_MCP_ENABLED", "true")
-            .output()
-            .expect("fluxbase starts");
-        assert_eq!(output.status.code(), Some(1));
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let mut command =
+            fluxbase_tests::keys::cli(&stage().database.listener_url, &["serve", "--listen", &only]);
+        command.env("FLUXBASE_MCP_ENABLED", "true");
+        let (code, told) = ends(command);
+        assert_eq!(code, Some(1), "{told}");
+        told
     };
     let told = start();
     assert!(told.contains("somebody answers there"), "{told}");

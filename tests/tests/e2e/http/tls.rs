@@ -274,8 +274,7 @@ fn unusable_files_are_told_at_the_start() {
                 command.env(format!("FLUXBASE_LISTENER_TLS_{name}"), value);
             }
         }
-        let output = command.output().expect("fluxbase starts");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        ends(command)
     };
     let (good, key) = (files.certificate.display().to_string(), files.key.display().to_string());
     for (certificate, key, part) in [

@@ -4,6 +4,7 @@ mod cancelled;
 mod clients;
 mod collisions;
 mod ended_keys;
+mod leftovers;
 mod listeners;
 mod replicas;
 mod restarts;

@@ -6,7 +6,6 @@
 use std::process::Command;
 
 use super::*;
-use fluxbase_tests::TENANT_B;
 use fluxbase_tests::cluster::connect;
 
 const FIXTURE: &str = r#"

@@ -126,3 +126,62 @@ fn a_write_that_loses_its_backend_is_not_sent_again() {
         .value();
     assert_eq!(row["id"], json!(20));
 }
+
+/// The processes that serve a listener, as the operating system knows them.
+fn backends(admin: &mut postgres::Client, listener: &Listener) -> Vec<i32> {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = $1";
+    admin.query(sql, &[&listener.application()]).expect("read").iter().map(|row| row.get(0)).collect()
+}
+
+fn wait_for_their_end(pids: &[i32]) {
+    eventually(Duration::from_secs(10), "the processes have ended", || {
+        pids.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(())
+    });
+}
+
+/// Proves that a backend that died while nobody used it is replaced before anything is sent to it: a write, which is never sent
+/// twice, hears nothing of it, whether the backend was terminated, killed, or went with the whole of Postgres.
+#[test]
+fn a_backend_that_died_while_idle_is_not_written_to() {
+    let cluster = Cluster::start("");
+    let database = Database::create(&cluster, "app");
+    let listener = Listener::start(&cluster, &database.listener_url, &[("FLUXBASE_LISTENER_POOL_SIZE", "2")]);
+    let mut client = listener.client(&database.tenant_key("Tenant A", TENANT_A));
+    let mut written = 0;
+    let mut write = |why: &str| {
+        written += 1;
+        let title = format!("written {written}");
+        let answer = client.call("insert_record", json!({ "table": "notes", "data": { "title": title } }));
+        assert!(answer.is_ok(), "{why}: {} {}", answer.status(), answer.response.text());
+    };
+    write("at first");
+    for round in 0..20 {
+        let mut admin = database.admin();
+        let pids = backends(&mut admin, &listener);
+        assert!(!pids.is_empty());
+        admin
+            .execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", &[&pids])
+            .expect("ended");
+        wait_for_their_end(&pids);
+        write(&format!("after pg_terminate_backend {round}"));
+    }
+    // Postgres ends all backends when one is killed, and recovers.
+    for round in 0..2 {
+        let pids = backends(&mut database.admin(), &listener);
+        let mut kill = fluxbase_tests::settings::settings().as_user("kill");
+        assert!(kill.arg("-KILL").arg(pids[0].to_string()).status().expect("kill runs").success());
+        wait_for_their_end(&pids);
+        write(&format!("after kill -9 {round}"));
+    }
+    for mode in ["fast", "immediate"] {
+        cluster.stop(mode);
+        cluster.start_again();
+        write(&format!("after a restart, {mode}"));
+    }
+    let count: i64 = database
+        .admin()
+        .query_one("SELECT count(*) FROM public.notes WHERE title LIKE 'written %'", &[])
+        .expect("counted")
+        .get(0);
+    assert_eq!(count, 25, "each once");
+}
