@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fluxbase_delegate::client::{self, Assembler, Broken, Said};
 use fluxbase_delegate::{Answer, Failure, Request, Status};
 use pgrx::prelude::*;
+use pgrx::{PgXactCallbackEvent, register_xact_callback};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::error::{self, Error};
@@ -65,13 +66,18 @@ impl Lost {
     }
 }
 
+/// Whether the library is preloaded, so that there is a worker.
+pub fn is_there() -> bool {
+    rate_limit::is_shared()
+}
+
 /// Asks the worker and waits for the answer. The wait ends with an error of Postgres's when the statement is cancelled, its time
 /// is over or the server stops; then the call has been cancelled as well.
 ///
 /// # Errors
 /// [`Lost`].
 pub fn ask(request: &Request, body: &[u8]) -> Result<Said, Lost> {
-    if !rate_limit::is_shared() {
+    if !is_there() {
         return Err(Lost::NotPreloaded);
     }
     let bytes = client::request(request, body).map_err(Lost::Unsent)?;
@@ -112,6 +118,101 @@ pub fn ask(request: &Request, body: &[u8]) -> Result<Said, Lost> {
             Err(error) => return Err(broken(error)),
         }
     }
+}
+
+/// Sends a request that is answered with one word, once the transaction is committed; nothing if it is rolled back.
+///
+/// The transaction has ended by then, so neither a snapshot nor a lock is held, and nothing can fail any more: whoever asks for the call later
+/// learns that the worker does not know it.
+pub fn at_commit(request: Request, body: Vec<u8>) {
+    register_xact_callback(PgXactCallbackEvent::Commit, move || {
+        if let Ok(bytes) = client::request(&request, &body) {
+            _ = send(&bytes);
+        }
+    });
+}
+
+/// Longest that one step of [`send`] may take.
+const STEP: Duration = Duration::from_secs(5);
+
+/// Sends without Postgres, which cannot interrupt here, and waits until the worker has taken it.
+fn send(bytes: &[u8]) -> std::io::Result<()> {
+    let address = SockAddr::unix(SOCKET)?;
+    let begun = Instant::now();
+    loop {
+        let mut socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+        socket.set_write_timeout(Some(STEP))?;
+        socket.set_read_timeout(Some(STEP))?;
+        match socket.connect(&address) {
+            Ok(()) => {
+                socket.write_all(bytes)?;
+                // One byte of the answer says that the request was read.
+                let mut answer = [0; 1];
+                return socket.read_exact(&mut answer);
+            }
+            Err(error) if begun.elapsed() > RESTART => return Err(error),
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Waits, without a transaction's snapshot, until a call of this database's that the listener is to finish has ended, numbered above
+/// `after`, or for that many milliseconds. Only as a CALL of its own: it commits before it waits.
+#[pg_extern(sql = "
+CREATE PROCEDURE mcp._wait(after pg_catalog.int8, milliseconds pg_catalog.int4)
+    LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn wait_for_ends(after: Option<i64>, milliseconds: Option<i32>, called: pg_sys::FunctionCallInfo) {
+    // SAFETY: Postgres's own record of this call; a procedure's context, if it has one, begins with the tag of its node.
+    let alone = unsafe {
+        let context = (*called).context.cast::<pg_sys::CallContext>();
+        !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_CallContext && !(*context).atomic
+    };
+    if !alone {
+        error::raise(
+            PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            "mcp._wait cannot run inside a transaction block",
+            Some("It commits before it waits: CALL it alone.".to_owned()),
+        );
+    }
+    // SAFETY: as SPI's own documentation has it for procedures: connected as not atomic, the transaction is committed and another begun, which
+    // has no snapshot. That this is no part of anything was just looked at.
+    unsafe {
+        pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32);
+        pg_sys::SPI_commit();
+        pg_sys::SPI_finish();
+    }
+    let timeout_ms = milliseconds.and_then(|time| u64::try_from(time).ok()).unwrap_or(0);
+    // What has ended is asked for in a second statement; a worker that is away is no reason to fail.
+    if ask(&wait_request(after.unwrap_or(0), timeout_ms), &[]).is_err() {
+        wait(None, Some(PAUSE * 10));
+    }
+}
+
+/// Which have ended: a line with the worker's epoch, then a line `ID NUMBER` for each.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._ended(after pg_catalog.int8) RETURNS pg_catalog.text
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn ended(after: i64) -> String {
+    match ask(&wait_request(after, 0), &[]) {
+        Ok(Said::Answer(Answer::Ended { epoch, ended })) => {
+            let lines = ended.iter().map(|one| format!("\n{} {}", one.id, one.number));
+            format!("{epoch}{}", lines.collect::<String>())
+        }
+        // Nothing that could be waited for is known.
+        _ => "0".to_owned(),
+    }
+}
+
+fn wait_request(after: i64, timeout_ms: u64) -> Request {
+    Request::Wait { token: token(), after: u64::try_from(after).unwrap_or(0), timeout_ms }
+}
+
+/// What the listener's waiters of this database wait for.
+pub fn token() -> String {
+    // SAFETY: reads a variable of this backend.
+    format!("database {}", unsafe { pg_sys::MyDatabaseId }.to_u32())
 }
 
 /// A connection. The worker may be starting, or its queue may be full: nothing was sent yet, so that is tried again.

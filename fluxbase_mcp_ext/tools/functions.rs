@@ -6,25 +6,26 @@
 //! - The function is told who calls by a token that is signed, short-lived and for this execution. No key and no claim setting of the
 //!   caller's is sent, and no header of the caller's takes the token's place.
 //! - Once a call is on its way there is a row of it, and nothing of it is raised as an error of a tool's: the row would be undone.
-//! - Nothing waits in a transaction for a caller over HTTP.
+//! - Nothing waits in a transaction for a caller over HTTP: the call is sent at commit, and finished in a second transaction for whoever asks
+//!   with the same key and arguments.
 //!
 //! Which hosts may be called is the worker's: see `fluxbase_delegate`.
 
 mod reply;
 mod table;
 
-use std::time::Instant;
-
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluxbase_delegate::client::Said;
-use fluxbase_delegate::failure::Ran;
-use fluxbase_delegate::{Call, Failure, Request as Ask, token};
+use fluxbase_delegate::{Answer, Call, Failure, Id, Request as Ask, token};
 use fluxbase_protocol::ToolContent;
 use fluxbase_query::{Arguments, Outcome as Undone, QueryError, show};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::{Done, Outcome, object};
 use crate::delegate;
-use crate::dispatch::Request;
+use crate::dispatch::{Pending, Request, Way};
 use crate::error::Error;
 use crate::gucs;
 use crate::identity::{claims, rate_limit};
@@ -61,56 +62,110 @@ struct Asked {
 /// `invoke_function`.
 pub fn invoke(request: &Request<'_>) -> Result<Done, Error> {
     let asked = Asked::read(request.arguments).map_err(|error| error.with_outcome(Undone::NothingRead))?;
-    if request.alone {
-        return Err(Error::refused(
+    match request.way {
+        Way::Here => begin(request, &asked, false),
+        Way::Later => begin(request, &asked, true),
+        Way::Finish(pending) => finish(request, &asked, pending),
+        Way::No => Err(Error::refused(
             "0A000",
-            format!("invoke_function works in SQL only, not over HTTP, in this version. {NOTHING}"),
-            "In SQL: SELECT mcp.handle('{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",…}')."
-                .to_owned(),
-        ));
+            format!(
+                "over HTTP invoke_function is called alone, not in a batch and not from within another tool. {NOTHING}"
+            ),
+            "Send a message of its own.".to_owned(),
+        )),
     }
+}
+
+/// Begins a call, and waits for its end unless that is for `later`.
+fn begin(request: &Request<'_>, asked: &Asked, later: bool) -> Result<Done, Error> {
+    let key_id = request.identity.key_id.as_deref();
     let found = table::find(&asked.name, asked.namespace.as_deref())?;
     check(request, &found)?;
     let url = url(&found)?;
-    let call = call(&asked, &found, url);
+    if !delegate::is_there() {
+        return Err(delegate::Lost::NotPreloaded.into_error(NOTHING));
+    }
+    let call = call(asked, &found, url);
     // From here on there is a row, which an error would undo.
     if found.logged {
-        table::begin(&found, request.identity.key_id.as_deref());
+        table::begin(&found, key_id);
     }
-    let begun = Instant::now();
+    if later {
+        let id = found.execution.replace('-', "").parse::<Id>().map_err(Error::internal)?;
+        let (owner, token) = (owner(request), delegate::token());
+        delegate::at_commit(Ask::Submit { id, owner, token, call }, asked.body.clone());
+        return Ok(Done::kept(Outcome::Pending(id)));
+    }
     let said = delegate::ask(&Ask::Call { call }, &asked.body);
-    let milliseconds = i32::try_from(begun.elapsed().as_millis()).unwrap_or(i32::MAX);
+    end(said, &found.title(), &found.execution, found.logged.then_some(key_id))
+}
+
+/// The end of a call that was begun for the listener.
+fn finish(request: &Request<'_>, asked: &Asked, Pending { id, abandon }: Pending) -> Result<Done, Error> {
+    let key_id = request.identity.key_id.as_deref();
+    let owner = owner(request);
+    let hex = id.to_string();
+    // As Postgres writes a uuid.
+    let execution = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
+    if abandon {
+        delegate::at_commit(Ask::Cancel { id, owner }, Vec::new());
+        let failure = Ok(Said::Failed(Failure::Cancelled));
+        return end(failure, &asked.title(), &execution, Some(key_id));
+    }
+    let said = delegate::ask(&Ask::Collect { id, owner: owner.clone() }, &[]);
+    match said {
+        Ok(Said::Answer(Answer::Running)) => return Ok(Done::kept(Outcome::Pending(id))),
+        Ok(Said::Answer(_)) => {}
+        // Only when what became of it is written down for good.
+        _ => delegate::at_commit(Ask::Acknowledge { id, owner }, Vec::new()),
+    }
+    end(said, &asked.title(), &execution, Some(key_id))
+}
+
+/// Whose a submitted call is: the same key must ask for it, with the same arguments.
+fn owner(request: &Request<'_>) -> String {
+    let who = request.identity.key_id.as_deref().unwrap_or_default();
+    let arguments = Sha256::digest(request.arguments.unwrap_or_default());
+    format!("{} {who} {}", delegate::token(), URL_SAFE_NO_PAD.encode(arguments))
+}
+
+/// Answers a call, and writes down what became of it: in the row of that key, `None` when there is none. A pending call may have none, too;
+/// then nothing is found to be written.
+fn end(
+    said: Result<Said, delegate::Lost>,
+    title: &str,
+    execution: &str,
+    row_of: Option<Option<&str>>,
+) -> Result<Done, Error> {
     let (ended, outcome) = match said {
         Ok(Said::Reply(answer)) => {
-            let text = reply::to_json(&answer, &found.execution, gucs::max_result_chars());
+            let text = reply::to_json(&answer, execution, gucs::max_result_chars());
             (Ended::answered(answer.head.status), Outcome::Output(object(text, Vec::new())))
         }
         Ok(Said::Failed(failure)) => {
             let text = format!("{failure}. {}", failure.advice());
             let late = matches!(failure, Failure::Time { .. });
-            (Ended::failed(&text, late), failed(&found, &text, failure.ran() != Ran::No))
+            (Ended::failed(&text, late), failed(title, execution, &text))
         }
         Ok(Said::Answer(_)) => {
-            let text = "the delegate worker answered what was not asked. It may or may not have run.";
-            (Ended::failed(text, false), failed(&found, text, true))
+            let text = "the delegate worker does not know the call: it ended meanwhile, or never took it. \
+                        It may or may not have run: look before you call again.";
+            (Ended::failed(text, false), failed(title, execution, text))
         }
         Err(lost) => {
             let text = lost.into_error(NOTHING).to_text();
-            (Ended::failed(&text, false), failed(&found, &text, false))
+            (Ended::failed(&text, false), failed(title, execution, &text))
         }
     };
-    if found.logged {
-        table::end(&found, &ended, milliseconds);
+    if let Some(key_id) = row_of {
+        table::end(execution, &ended, key_id)?;
     }
     Ok(Done::kept(outcome))
 }
 
 /// The answer when there is none of the function's.
-fn failed(found: &Found, why: &str, sent: bool) -> Outcome {
-    let mut text = format!("function {}: {why}", found.title());
-    if sent || found.logged {
-        text.push_str(&format!("\nExecution: {}", found.execution));
-    }
+fn failed(title: &str, execution: &str, why: &str) -> Outcome {
+    let text = format!("function {title}: {why}\nExecution: {execution}");
     let item = serde_json::json!([{ "type": "text", "text": text }]);
     Outcome::Content(ToolContent { content: item.to_string(), structured: None, is_error: true })
 }
@@ -203,6 +258,14 @@ fn token(found: &Found) -> String {
 }
 
 impl Asked {
+    /// As [`Found::title`].
+    fn title(&self) -> String {
+        match self.namespace.as_deref() {
+            None | Some("default") => self.name.clone(),
+            Some(namespace) => format!("{namespace}/{}", self.name),
+        }
+    }
+
     fn read(arguments: Option<&str>) -> Result<Asked, QueryError> {
         let args = Arguments::parse(arguments)?;
         args.only(&["name", "namespace", "method", "body", "headers"])?;

@@ -10,6 +10,7 @@ mod schema;
 mod tables;
 
 use fluxbase_credential::Scope;
+use fluxbase_delegate::Id;
 use fluxbase_protocol::{Annotations, Structured, ToolContent, ToolEntry, ToolOutput};
 
 use crate::ask::Ask;
@@ -60,6 +61,8 @@ pub enum Outcome {
     Content(ToolContent),
     /// The client must answer something first.
     Ask(Ask),
+    /// The delegate worker makes the call; the listener asks again.
+    Pending(Id),
 }
 
 /// [`Outcome`], and whether what the body wrote stays.

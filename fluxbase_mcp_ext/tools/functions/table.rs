@@ -48,8 +48,10 @@ VALUES ($1::pg_catalog.uuid, $2::pg_catalog.uuid, 'running', $3, $4, $5)";
 
 const END: &str = "
 UPDATE functions.edge_executions AS e
-   SET status = $2, status_code = $3, error_message = $4, duration_ms = $5, completed_at = pg_catalog.clock_timestamp()
- WHERE e.id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid";
+   SET status = $2, status_code = $3, error_message = $4, completed_at = pg_catalog.clock_timestamp(),
+       duration_ms = pg_catalog.ceil(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) e.started_at) OPERATOR(pg_catalog.*) 1000)
+ WHERE e.id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid AND e.status OPERATOR(pg_catalog.=) 'running'
+   AND e.key_id IS NOT DISTINCT FROM $5";
 
 const LIST: &str = "
 SELECT pg_catalog.row_to_json(s)::pg_catalog.text
@@ -174,19 +176,20 @@ pub fn begin(found: &Found, key_id: Option<&str>) {
         user.into(),
         key_id.into(),
     ];
-    write(found, BEGIN, &values);
+    write(found.owner, BEGIN, &values);
 }
 
-/// Writes what became of it.
-pub fn end(found: &Found, ended: &Ended, milliseconds: i32) {
+/// Writes what became of a call of that key, unless that was written before.
+pub fn end(execution: &str, ended: &Ended, key_id: Option<&str>) -> Result<(), Error> {
     let values = [
-        found.execution.as_str().into(),
+        execution.into(),
         ended.status.into(),
         ended.code.into(),
         ended.error.as_deref().into(),
-        milliseconds.into(),
+        key_id.into(),
     ];
-    write(found, END, &values);
+    write(owner()?, END, &values);
+    Ok(())
 }
 
 /// The functions that the caller may invoke, a JSON text each, at most `limit`.
@@ -207,8 +210,8 @@ fn first(statement: &str, values: &[pgrx::datum::DatumWithOid<'_>]) -> Option<St
     .unwrap_or_else(|error: pgrx::spi::Error| panic!("reading functions: {error}"))
 }
 
-fn write(found: &Found, statement: &str, values: &[pgrx::datum::DatumWithOid<'_>]) {
-    guard::as_role(found.owner, || {
+fn write(owner: pg_sys::Oid, statement: &str, values: &[pgrx::datum::DatumWithOid<'_>]) {
+    guard::as_role(owner, || {
         Spi::connect_mut(|client| client.update(statement, None, values).map(|_| ()))
             .unwrap_or_else(|error: pgrx::spi::Error| panic!("writing functions.edge_executions: {error}"));
     });
