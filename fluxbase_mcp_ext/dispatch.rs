@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use fluxbase_delegate::Id;
 use fluxbase_protocol::{
     Answers, Call, Headers, Incoming, Method, Reply, RpcError, ServerInfo, Wishes, code,
 };
@@ -55,6 +56,32 @@ pub struct Transport {
     pub server: Server,
     /// For how many seconds what lives between two requests of the listener's clients is good.
     pub session_timeout: Option<u32>,
+    /// The message came before, and this call of it was answered with: it is pending.
+    pub pending: Option<Pending>,
+}
+
+/// A call that the delegate worker makes for the listener, and that is to be finished.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// Which.
+    pub id: Id,
+    /// Nobody waits for it any more: end it.
+    #[serde(default)]
+    pub abandon: bool,
+}
+
+/// How a tool makes a call that takes its time.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// At once, and waits: a caller in SQL.
+    Here,
+    /// After the commit; what is answered now is that it is pending.
+    Later,
+    /// It was made; what is answered now is its end.
+    Finish(Pending),
+    /// Not at all: a transaction of the listener's in which this is not the only thing.
+    No,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +159,10 @@ pub struct Caller {
     pub policy: Policy,
     /// Whether the call is a transaction of its own.
     pub alone: bool,
+    /// Whether it is one of several messages.
+    pub batch: bool,
+    /// The call that is to be finished.
+    pub pending: Option<Pending>,
     /// What a stream of the caller has seen; `None` when nothing can be streamed.
     pub watch: Option<String>,
     /// For how many seconds a state between two rounds is good.
@@ -169,6 +200,8 @@ pub fn caller_of_session() -> Rc<Caller> {
         identity: identity::of_session(),
         policy: Policy::new(Transport::default()),
         alone: false,
+        batch: false,
+        pending: None,
         watch: None,
         state_seconds: LIFETIME_SECONDS,
     })
@@ -241,6 +274,8 @@ pub fn list_prompts(call: &Call, caller: &Caller) -> Reply {
 pub struct Request<'a> {
     /// Who asks.
     pub identity: &'a Identity,
+    /// How a call that takes its time is made. Nothing waits in a transaction for a caller over HTTP.
+    pub way: Way,
     /// The arguments as JSON text; `None` when absent.
     pub arguments: Option<&'a str>,
     /// Whether the client reads structured content.
@@ -264,6 +299,12 @@ impl<'a> Request<'a> {
     ) -> Request<'a> {
         Request {
             identity: &caller.identity,
+            way: match caller.pending {
+                _ if !caller.alone => Way::Here,
+                _ if guard::holds() || caller.batch => Way::No,
+                Some(pending) => Way::Finish(pending),
+                None => Way::Later,
+            },
             arguments,
             structured: call.era.structured(),
             modern: call.era.modern(),
@@ -332,6 +373,7 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
             Outcome::Content(content) => call.tool_content(&content),
             Outcome::Ask(Ask::Legacy) => call.tool_error(ONLY_MODERN),
             Outcome::Ask(ask) => self::ask(call, &ask),
+            Outcome::Pending(id) => Reply { status: PENDING, body: Some(id.to_string()), retry_after: None },
         },
         Err(error) => {
             standby::failed();
@@ -339,6 +381,9 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
         }
     }
 }
+
+/// The status of a call that the delegate worker makes (102 Processing, RFC 2518); the body is its id. It never leaves the listener.
+const PENDING: u16 = 102;
 
 const ONLY_MODERN: &str = "This must ask the client something first, which protocol revision 2026-07-28 can and that of this request cannot. Nothing was changed.";
 

@@ -156,8 +156,9 @@ fn reply_to_credential(
     let listens = early.as_ref().and_then(|parsed| parsed.as_ref().ok()).and_then(Incoming::method)
         == Some("subscriptions/listen");
     let looks_again = listens && transport.watch.as_deref().is_some_and(|seen| !seen.is_empty());
+    let asked_again = looks_again || transport.pending.is_some();
     let count = || match limit {
-        Some((limit, key)) if !looks_again => rate_limit::count(key, limit),
+        Some((limit, key)) if !asked_again => rate_limit::count(key, limit),
         _ => Ok(()),
     };
     if let Err(seconds) = count() {
@@ -176,10 +177,18 @@ fn reply_to_credential(
     if let Some(Err(seconds)) = messages.iter().flatten().skip(1).map(|_| count()).find(Result::is_err) {
         return refuse::rate_limited(None, seconds);
     }
-    let watch = transport.watch.take();
+    let (watch, pending, batch) = (transport.watch.take(), transport.pending, messages.is_some());
     let state_seconds = transport.session_timeout.unwrap_or(LIFETIME_SECONDS);
     let policy = Policy::new(transport);
-    let caller = Rc::new(Caller { identity: Rc::clone(&identity), policy, alone, watch, state_seconds });
+    let caller = Rc::new(Caller {
+        identity: Rc::clone(&identity),
+        policy,
+        alone,
+        batch,
+        pending,
+        watch,
+        state_seconds,
+    });
     let one = |message: Result<Incoming, Reply>| match message {
         Ok(incoming) => dispatch::answer(incoming, headers.as_ref(), Rc::clone(&caller)),
         Err(reply) => reply,

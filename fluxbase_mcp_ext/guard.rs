@@ -181,14 +181,20 @@ enum Attempt<T> {
 /// The body must be a statement of ours with every name schema-qualified; it must not evaluate anything of a caller's. An
 /// error is not caught: the surrounding (sub)transaction takes the user id back.
 pub fn as_owner<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: a NUL-terminated name; a role that is missing is an error of Postgres.
+    as_role(unsafe { pg_sys::get_role_oid(c"mcp_owner".as_ptr(), false) }, body)
+}
+
+/// [`as_owner`] as another role: the owner of a table that the statement is about. What the table's triggers and policies do is done with
+/// the rights of that owner and nothing more, as with any statement of its own.
+pub fn as_role<T>(role: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
     // SAFETY: the user id is restored on return; on an error Postgres restores it when it aborts the (sub)transaction.
     unsafe {
         let mut user = pg_sys::InvalidOid;
         let mut security = 0;
         pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
-        let owner = pg_sys::get_role_oid(c"mcp_owner".as_ptr(), false);
         let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-        pg_sys::SetUserIdAndSecContext(owner, security | lock as i32);
+        pg_sys::SetUserIdAndSecContext(role, security | lock as i32);
         let value = with_pinned_path(body);
         pg_sys::SetUserIdAndSecContext(user, security);
         value

@@ -20,6 +20,12 @@ static MAX_MESSAGE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_485_760);
 static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
+static FUNCTIONS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static FUNCTIONS_ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
+static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
+static WORKER_KEEP: GucSetting<i32> = GucSetting::<i32>::new(60);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -131,6 +137,7 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
+    define_worker();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -168,6 +175,66 @@ pub fn define(preloaded: bool) {
     unsafe {
         pgrx::pg_sys::MarkGUCPrefixReserved(c"mcp".as_ptr());
     }
+}
+
+/// What the delegate worker obeys; it reads them again at each reload.
+fn define_worker() {
+    GucRegistry::define_string_guc(
+        c"mcp.functions_url",
+        c"URL of the runtime of edge functions.",
+        c"http or https. It is the one host that may lie in a private network. Default: empty, none.",
+        &FUNCTIONS_URL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.functions_allowed_hosts",
+        c"Further hosts that the delegate worker may call.",
+        c"A comma list of host, host:port, *.host. Their addresses must be of the internet. Default: empty, none.",
+        &FUNCTIONS_ALLOWED_HOSTS,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.worker_max_calls",
+        c"Most calls that the delegate worker has in flight.",
+        c"Beyond it a call is refused before anything is sent. Default: 400.",
+        &WORKER_MAX_CALLS,
+        1,
+        10_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.worker_max_pending",
+        c"Most calls for callers over HTTP that are in flight or wait to be collected.",
+        c"Beyond it a call is refused before anything is sent. Default: 1000.",
+        &WORKER_MAX_PENDING,
+        1,
+        100_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.worker_max_memory",
+        c"Most memory for the bodies of all calls together.",
+        c"A reply that must be kept waits until there is room for all of it. Default: 64MB.",
+        &WORKER_MAX_MEMORY,
+        1024,
+        1 << 22,
+        GucContext::Sighup,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.worker_keep",
+        c"How long the delegate worker keeps a reply that nobody collects.",
+        c"Default: 60s.",
+        &WORKER_KEEP,
+        1,
+        3600,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
 }
 
 const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
@@ -247,6 +314,36 @@ pub fn max_rows() -> u64 {
 /// `mcp.max_plan_cost` in the planner's units; 0 is no bound.
 pub fn max_plan_cost() -> f64 {
     MAX_PLAN_COST.get()
+}
+
+/// `mcp.functions_url`; empty for none.
+pub fn functions_url() -> String {
+    text(&FUNCTIONS_URL).unwrap_or_default()
+}
+
+/// `mcp.functions_allowed_hosts`, comma list.
+pub fn functions_allowed_hosts() -> String {
+    text(&FUNCTIONS_ALLOWED_HOSTS).unwrap_or_default()
+}
+
+/// `mcp.worker_max_calls`.
+pub fn worker_max_calls() -> usize {
+    WORKER_MAX_CALLS.get() as usize
+}
+
+/// `mcp.worker_max_pending`.
+pub fn worker_max_pending() -> usize {
+    WORKER_MAX_PENDING.get() as usize
+}
+
+/// `mcp.worker_max_memory` in bytes.
+pub fn worker_max_memory() -> u64 {
+    WORKER_MAX_MEMORY.get() as u64 * 1024
+}
+
+/// `mcp.worker_keep`.
+pub fn worker_keep() -> std::time::Duration {
+    std::time::Duration::from_secs(WORKER_KEEP.get() as u64)
 }
 
 /// `mcp.read_only`.

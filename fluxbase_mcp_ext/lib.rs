@@ -21,6 +21,8 @@ mod catalog;
 mod cache;
 mod statement;
 mod cost;
+mod delegate;
+mod worker;
 mod doctor;
 mod error;
 
@@ -54,7 +56,8 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["install"]);
+extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",
@@ -76,5 +79,6 @@ extern "C-unwind" fn _PG_init() {
     gucs::define(preloading);
     if preloading {
         identity::rate_limit::reserve();
+        worker::register();
     }
 }

@@ -66,7 +66,7 @@ SELECT pg_catalog.pg_extension_config_dump('mcp._resources', '');
 SELECT pg_catalog.pg_extension_config_dump('mcp._prompts', '');
 SELECT pg_catalog.pg_extension_config_dump('mcp._temp_tables', '');
 
--- What the state between two rounds of a call is signed with. Not dumped: a database restored elsewhere makes its own. Two
+-- What the state between two rounds of a call is signed with, and the tokens of edge functions. Not dumped: a database restored elsewhere makes its own. Two
 -- random UUIDs hold 244 bits that Postgres took from the system's generator.
 CREATE TABLE mcp._secrets (
     name pg_catalog.text PRIMARY KEY,

@@ -20,7 +20,8 @@ BEGIN
     RETURN NEXT mcp._ensure_role('authenticated', 'NOLOGIN NOINHERIT');
     RETURN NEXT mcp._ensure_role('service_role', 'NOLOGIN NOINHERIT BYPASSRLS');
     RETURN NEXT mcp._ensure_role('mcp_admin', 'NOLOGIN');
-    GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access
+    GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access,
+                              mcp.worker_status, mcp.functions_secret
         TO mcp_admin;
     RETURN NEXT 'role mcp_admin may make, rotate, revoke and list keys, and run doctor';
     GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,
@@ -142,9 +143,10 @@ BEGIN
         EXECUTE format('ALTER ROLE %I SET auto_explain.log_parameter_max_length = 0', role);
     END IF;
     RETURN NEXT 'parameters of its statements are kept out of the server log';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health() TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8) TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON PROCEDURE mcp._wait(int8, int4) TO %I', role);
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
-    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes() and mcp.health(), nothing else of the extension';
+    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), and what waits for calls of edge functions, nothing else of the extension';
     FOR line IN SELECT h.finding FROM mcp._public() AS h LOOP
         RETURN NEXT 'note: ' || line;
     END LOOP;

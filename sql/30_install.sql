@@ -10,10 +10,10 @@ DECLARE
     helper record;
     usable text;
 BEGIN
-    SELECT p INTO part FROM unnest(parts) AS p WHERE p IS NULL OR p <> 'auth' LIMIT 1;
+    SELECT p INTO part FROM unnest(parts) AS p WHERE p IS NULL OR p NOT IN ('auth', 'functions') LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'parts: there is no part "%". Nothing was changed.', part
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The parts of this version: auth.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The parts of this version: auth, functions.';
     END IF;
     IF 'auth' = ANY (parts) THEN
         IF to_regnamespace(quote_ident(auth_schema)) IS NULL THEN
@@ -49,7 +49,10 @@ BEGIN
             RETURN NEXT format('%s may use schema %s', usable, auth_schema);
         END LOOP;
     END IF;
+    IF 'functions' = ANY (parts) THEN
+        RETURN QUERY SELECT line FROM mcp._install_functions() AS line;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION mcp.install IS
-    'Creates what policies need (auth.uid(), auth.role(), auth.jwt(), auth.email()) where it is absent. Ordinary objects, yours to change.';
+    'Creates what policies need (auth.uid(), auth.role(), auth.jwt(), auth.email()) and, as part functions, the tables of edge functions, where they are absent. Ordinary objects, yours to change.';

@@ -14,11 +14,17 @@ COMMENT ON FUNCTION mcp.progress(pg_catalog.float8, pg_catalog.float8, pg_catalo
     'Inside a tool: tells the client how far it is. Nothing happens if the client did not ask.';
 COMMENT ON FUNCTION mcp.log(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
     'Inside a tool: sends the client a log message. Nothing happens if the client did not ask for that level.';
+COMMENT ON PROCEDURE mcp._wait(pg_catalog.int8, pg_catalog.int4) IS
+    'For fluxbase serve: waits, without a snapshot, until a call of an edge function has ended.';
+COMMENT ON FUNCTION mcp._ended(pg_catalog.int8) IS
+    'For fluxbase serve: the worker''s epoch, then a line for each call that has ended and is not finished.';
+COMMENT ON FUNCTION mcp.worker_status() IS
+    'How the delegate worker is, which makes calls over HTTP: state (running, not answering, not preloaded), numbers, and what to do.';
 COMMENT ON FUNCTION mcp.authenticate(pg_catalog.text) IS
     'Takes a key''s identity for the rest of the transaction. In psql, pass the key with \bind to keep it out of the log.';
 
 REVOKE ALL ON ALL TABLES IN SCHEMA mcp FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA mcp FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA mcp FROM PUBLIC;
 
 -- Open to everybody on purpose: they run as the caller and tell nothing but what the caller may know anyway.
 GRANT EXECUTE ON FUNCTION

@@ -4,6 +4,7 @@
 //! Invariants: a resource shows only what a tool would show the same caller; a template matches whole path segments,
 //! percent-decoded, never more than it names.
 
+mod functions;
 mod schema;
 
 use fluxbase_credential::Scope;
@@ -91,6 +92,15 @@ pub static RESOURCES: &[Resource<'static>] = &[
         mime_type: "application/json",
         scopes: &[Scope::ReadSchema, Scope::ReadTables],
         read: Read::BuiltIn(schema::table),
+    },
+    Resource {
+        uri: "fluxbase://functions",
+        name: "functions",
+        title: "Edge Functions",
+        description: "The edge functions that you may invoke.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteFunctions],
+        read: Read::BuiltIn(functions::all),
     },
 ];
 

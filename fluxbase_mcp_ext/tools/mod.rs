@@ -5,10 +5,12 @@
 //! `tools/list`. Nothing here decides who may use a tool: `dispatch` does, by its scopes and the allow-lists.
 
 mod confirm;
+pub mod functions;
 mod schema;
 mod tables;
 
 use fluxbase_credential::Scope;
+use fluxbase_delegate::Id;
 use fluxbase_protocol::{Annotations, Structured, ToolContent, ToolEntry, ToolOutput};
 
 use crate::ask::Ask;
@@ -59,6 +61,8 @@ pub enum Outcome {
     Content(ToolContent),
     /// The client must answer something first.
     Ask(Ask),
+    /// The delegate worker makes the call; the listener asks again.
+    Pending(Id),
 }
 
 /// [`Outcome`], and whether what the body wrote stays.
@@ -118,6 +122,9 @@ const CHANGES: Annotations =
 
 const CHANGES_EACH_TIME: Annotations =
     Annotations { read_only: false, destructive: true, idempotent: false, open_world: false };
+
+const CALLS: Annotations =
+    Annotations { read_only: false, destructive: true, idempotent: false, open_world: true };
 
 /// Every built-in tool, in the order of `tools/list`.
 pub static TOOLS: &[Tool<'static>] = &[
@@ -197,6 +204,17 @@ pub static TOOLS: &[Tool<'static>] = &[
         access: Access::Read,
         annotations: READS,
         run: Body::BuiltIn(|request| schema::describe(request).map(Done::from)),
+    },
+    Tool {
+        name: "invoke_function",
+        title: "Invoke an edge function",
+        description: "Call an edge function over HTTP and return its answer. The resource fluxbase://functions lists them.",
+        input_schema: r#"{"type":"object","properties":{"name":{"type":"string","description":"the function's name"},"namespace":{"type":"string","description":"left out: the first one that has the name"},"method":{"type":"string","enum":["GET","POST","PUT","PATCH","DELETE"],"default":"POST"},"body":{"anyOf":[{"type":"object"},{"type":"array"},{"type":"string"}],"description":"sent as JSON"},"headers":{"type":"object","additionalProperties":{"type":"string"}}},"required":["name"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"status":{"type":"integer","description":"HTTP status"},"headers":{"type":"object","additionalProperties":{"type":"string"}},"body":{"description":"parsed when it is JSON, else text"},"body_encoding":{"type":"string"},"truncated":{"type":"object"},"execution_id":{"type":"string"}},"required":["status","headers","body","execution_id"]}"#,
+        scopes: &[Scope::ExecuteFunctions],
+        access: Access::Write,
+        annotations: CALLS,
+        run: Body::BuiltIn(functions::invoke),
     },
 ];
 

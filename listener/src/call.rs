@@ -18,6 +18,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::connection::{Backend, Connection, Late, Link, reason};
 use crate::events::Notices;
+use crate::pending;
 use crate::pool::{GRACE, Lane, Lease, NoLease, Pool, end_backend};
 
 const SQL: &str = "SELECT mcp._serve($1::text, $2::text, $3::text)";
@@ -94,8 +95,74 @@ pub(crate) enum Failure {
     },
 }
 
-/// Sends the call and waits for its end.
+/// Sends the call and waits for its end, also when Postgres has left it to its delegate worker: then no connection is held meanwhile.
 pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure> {
+    let mut answer = committed(pool, call).await?;
+    let Some(left) = Left::of(&answer, pool, call) else { return Ok(answer) };
+    while answer.status == pending::STATUS {
+        let ended = pool.waiter.ended(pool.target(), &left.id);
+        match call.stop {
+            None => ended.await,
+            Some(stop) => tokio::select! {
+                () = ended => {}
+                () = stop.notified() => return Err(Failure::Stopped { rolled_back: false }),
+            },
+        }
+        let transport = pending::again(call.transport, &left.id, false);
+        // What it does is the same however often it is done: an end that was told is told again as long as nobody said that it was heard.
+        answer =
+            committed(pool, &Call { transport: &transport, notices: call.notices.clone(), ..*call }).await?;
+    }
+    left.finished();
+    Ok(answer)
+}
+
+/// A call that was left to the delegate worker. Dropping it before it is finished ends the call.
+struct Left {
+    id: String,
+    /// Message, credential, transport; `None` once it is finished.
+    owned: Option<(Arc<Pool>, String, String, String)>,
+}
+
+impl Left {
+    fn of(answer: &Answer, pool: &Arc<Pool>, call: &Call<'_>) -> Option<Left> {
+        let body = answer.body.as_deref().filter(|_| answer.status == pending::STATUS)?;
+        let id = String::from_utf8_lossy(body).into_owned();
+        let transport = pending::again(call.transport, &id, true);
+        let owned = (pool.clone(), call.message.to_owned(), call.credential.to_owned(), transport);
+        Some(Left { id, owned: Some(owned) })
+    }
+
+    fn finished(mut self) {
+        self.owned = None;
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let Some((pool, message, credential, transport)) = self.owned.take() else { return };
+        // The client is gone, or the listener ends: then there may be nobody left to do this, and the worker's own times hold.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let call = Call {
+                message: &message,
+                credential: &credential,
+                transport: &transport,
+                lane: Lane::Short,
+                repeatable: true,
+                deadline: GRACE,
+                reference: "abandoned",
+                notices: None,
+                stop: None,
+            };
+            // Whatever is answered, nobody waits for it.
+            _ = committed(&pool, &call).await;
+        });
+    }
+}
+
+/// One transaction.
+async fn committed(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure> {
     let mut lease = match call.stop {
         None => lease(pool, call).await?,
         Some(stop) => tokio::select! {

@@ -43,6 +43,7 @@ mod connection;
 pub mod database;
 mod events;
 mod health;
+mod pending;
 mod pool;
 mod replicas;
 mod tls;

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{Backend, Connection, Unreachable};
 use crate::database::Target;
+use crate::pending::Waiter;
 
 /// Time for a cancelled statement to end before its backend is terminated.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -87,6 +88,8 @@ pub(crate) struct Pool {
     queue_timeout: Duration,
     places: (usize, usize),
     counts: Counts,
+    /// Who waits for calls that are pending.
+    pub(crate) waiter: Waiter,
 }
 
 /// What happened since the start, and who waits now: for `/metrics`.
@@ -170,6 +173,7 @@ impl Pool {
             queue_timeout,
             places: (general, reserved),
             counts: Counts::default(),
+            waiter: Waiter::default(),
         })
     }
 

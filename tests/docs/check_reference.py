@@ -106,7 +106,7 @@ def settings_of_code():
         else:
             shown = {"None": "empty", "true": "on", "false": "off"}.get(value, value.replace("_", "").removesuffix(".0"))
         defaults[name] = shown
-    who = {"Suset": "superuser", "Postmaster": "server start"}
+    who = {"Suset": "superuser", "Postmaster": "server start", "Sighup": "server, reload"}
     found = {}
     for block in re.findall(r"define_\w+_guc\((.*?)\n\s*\);", text, re.S):
         name = re.search(r'c"([\w.]+)"', block)
@@ -195,7 +195,7 @@ def functions(text, keyword):
 def functions_of_code():
     text = "\n".join(read(path) for path in sorted((ROOT / "sql").glob("*.sql")))
     text = re.sub(r"--[^\n]*", "", text)
-    text += "".join(read(path) for path in [EXTENSION / "entry.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
+    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
     return functions(text, r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ")
 
 

@@ -13,6 +13,7 @@ pub mod random;
 pub mod settings;
 pub mod stdio;
 pub mod watchdog;
+pub mod web;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;

@@ -7,6 +7,8 @@ mod confirm;
 mod document;
 mod doors;
 mod dump;
+mod functions;
+mod functions_http;
 mod http;
 mod life;
 mod live_fuzz;

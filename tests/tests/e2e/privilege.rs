@@ -130,11 +130,19 @@ fn only_the_entry_points_can_be_executed() {
         .collect();
     assert!(all.len() > 30, "the extension has more functions than {}", all.len());
     let open: BTreeSet<&str> = all.iter().filter(|(.., may)| *may).map(|(name, ..)| name.as_str()).collect();
+    let procedures: Vec<String> = admin
+        .query("SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.prokind = 'p' AND has_function_privilege('fluxbase_listener', p.oid, 'EXECUTE')", &[])
+        .expect("listed")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(procedures, ["mcp._wait(bigint,integer)"]);
     let expected = BTreeSet::from([
         "mcp.handle(text,text,jsonb)",
         "mcp._serve(text,text,text)",
         "mcp.health()",
         "mcp._changes()",
+        "mcp._ended(bigint)",
         // Open to PUBLIC: they run as the caller.
         "mcp.handle(jsonb)",
         "mcp._handle(text)",
