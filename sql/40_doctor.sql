@@ -101,6 +101,23 @@ BEGIN
                             'Add fluxbase_mcp_ext to shared_preload_libraries and restart.';
     END IF;
 
+    IF EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'functions' AND c.relname = 'edge_functions') THEN
+        IF NOT mcp._preloaded() THEN
+            RETURN QUERY SELECT 'warn', 'worker', 'there is no delegate worker: edge functions cannot be called',
+                                'Add fluxbase_mcp_ext to shared_preload_libraries and restart.';
+        ELSE
+            RETURN QUERY SELECT CASE w.state WHEN 'running' THEN 'ok' ELSE 'error' END, 'worker',
+                                CASE w.state WHEN 'running' THEN 'the delegate worker answers' ELSE 'the delegate worker does not answer' END,
+                                CASE WHEN w.state <> 'running' THEN w.hint || ' The server log says why; it takes one of max_worker_processes.' END
+                           FROM mcp.worker_status() AS w;
+        END IF;
+        IF current_setting('mcp.functions_url') = '' AND current_setting('mcp.functions_allowed_hosts') = '' THEN
+            RETURN QUERY SELECT 'warn', 'worker', 'neither mcp.functions_url nor mcp.functions_allowed_hosts is set: no edge function can be called',
+                                'ALTER SYSTEM SET mcp.functions_url = ''http://127.0.0.1:8000''; SELECT pg_reload_conf();';
+        END IF;
+    END IF;
+
     IF current_setting('mcp.enabled')::bool THEN
         RETURN QUERY SELECT 'ok', 'enabled', 'mcp.enabled is on', NULL::text;
     ELSE

@@ -13,6 +13,7 @@ SELECT t.read('function_caller', 'fluxbase://functions');
 
 SELECT * FROM mcp.install('{functions}');
 SELECT * FROM mcp.install('{functions}');
+SELECT level, finding, remedy FROM mcp.doctor() WHERE topic = 'worker';
 SELECT t.try('SELECT * FROM mcp.install(''{function}'')');
 INSERT INTO functions.edge_functions (name, description, timeout_seconds) VALUES ('hello', 'Says hello.', 5);
 INSERT INTO functions.edge_functions (name, enabled) VALUES ('asleep', false);

@@ -78,17 +78,18 @@ const TABLE_TOOLS: [&str; 7] = [
 #[test]
 fn the_client_curl_line_lists_the_tools() {
     let answer = shell(&CLIENT_LINE.replace("your-client-key", &stage().a.plain));
-    check_list(&answer);
+    check_list(&answer, &TABLE_TOOLS);
 }
 
 /// Proves the same for the service key's line.
 #[test]
 fn the_service_curl_line_lists_the_tools() {
     let answer = shell(&SERVICE_LINE.replace("your-service-key", &stage().service.plain));
-    check_list(&answer);
+    // It has all scopes.
+    check_list(&answer, &[&TABLE_TOOLS[..], &["invoke_function"]].concat());
 }
 
-fn check_list(answer: &str) {
+fn check_list(answer: &str, tools: &[&str]) {
     assert!(
         answer.starts_with(r#"{"jsonrpc":"2.0","result":{"tools":[{"name":"query_table","description":""#),
         "{answer}"
@@ -97,7 +98,7 @@ fn check_list(answer: &str) {
     let list: Value = serde_json::from_str(answer).expect("JSON");
     assert_eq!(list.as_object().expect("an object").len(), 3);
     assert_eq!(list["result"].as_object().expect("an object").len(), 1);
-    assert_eq!(tool_names(&list), TABLE_TOOLS);
+    assert_eq!(tool_names(&list), tools);
     for tool in list["result"]["tools"].as_array().expect("a list") {
         let keys: Vec<&String> = tool.as_object().expect("an object").keys().collect();
         assert_eq!(keys, ["description", "inputSchema", "name"], "{tool}");
