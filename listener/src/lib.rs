@@ -41,6 +41,7 @@ mod call;
 mod connection;
 pub mod database;
 mod events;
+mod functions;
 mod health;
 mod pool;
 mod replicas;
