@@ -112,7 +112,9 @@ async fn serve(options: Serve) -> Result<ExitCode, Failure> {
     })?;
     let verifier = match options.no_verify {
         true => {
-            tracing::warn!("--no-verify: whoever reaches this runtime can call every function, and none is told by whom");
+            tracing::warn!(
+                "--no-verify: whoever reaches this runtime can call every function, and none is told by whom"
+            );
             None
         }
         false => Some(Verifier::new(&secret(&options)?)),
@@ -176,12 +178,16 @@ async fn start(
 
 /// A folder for sockets, which only this user may enter.
 fn run_folder() -> Result<PathBuf, Failure> {
-    let fail = |error: &dyn std::fmt::Display| Failure::new(format!("cannot make a folder for temporary files: {error}"));
+    let fail = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("cannot make a folder for temporary files: {error}"))
+    };
     let number = getrandom::u32().map_err(|error| fail(&error))?;
     let parent = std::env::temp_dir().canonicalize().map_err(|error| fail(&error))?;
     let folder = parent.join(format!("fluxbase-functions-{number:08x}"));
     if folder.as_os_str().len() > 90 {
-        return Err(fail(&"its path is too long for a socket").hint("Set TMPDIR to a folder with a shorter path."));
+        return Err(
+            fail(&"its path is too long for a socket").hint("Set TMPDIR to a folder with a shorter path.")
+        );
     }
     fs::DirBuilder::new().mode(0o700).create(&folder).map_err(|error| fail(&error))?;
     Ok(folder)
@@ -206,8 +212,9 @@ fn secret(options: &Serve) -> Result<String, Failure> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let unreadable =
-        |error: std::io::Error| Failure::new(format!("cannot read the secret file {}: {error}", path.display()));
+    let unreadable = |error: std::io::Error| {
+        Failure::new(format!("cannot read the secret file {}: {error}", path.display()))
+    };
     let file = fs::File::open(path).map_err(unreadable)?;
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().map_err(unreadable)?.permissions());
     if mode & 0o077 != 0 {

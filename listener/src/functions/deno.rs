@@ -92,7 +92,14 @@ impl Deno {
             // With modules of the network it needs what leads there; a function reads no variable without a permission.
             None => {
                 const PASSED: [&str; 8] = [
-                    "HOME", "XDG_CACHE_HOME", "DENO_DIR", "DENO_CERT", "NPM_CONFIG_REGISTRY", "JSR_URL", "HTTPS_PROXY", "NO_PROXY",
+                    "HOME",
+                    "XDG_CACHE_HOME",
+                    "DENO_DIR",
+                    "DENO_CERT",
+                    "NPM_CONFIG_REGISTRY",
+                    "JSR_URL",
+                    "HTTPS_PROXY",
+                    "NO_PROXY",
                 ];
                 command.envs(PASSED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
             }
@@ -104,12 +111,13 @@ impl Deno {
     /// # Errors
     /// It imports something else, or Deno cannot tell.
     pub(super) async fn check_imports(&self, function: &Function, root: &Path) -> Result<(), String> {
-        let mut arguments: Vec<OsString> = ["info", "--json", "--no-config", "--no-lock"].map(OsString::from).into();
+        let mut arguments: Vec<OsString> =
+            ["info", "--json", "--no-config", "--no-lock"].map(OsString::from).into();
         arguments.extend(self.offline());
         arguments.push(function.module.clone().into());
         let told = self.output(&arguments).await?;
-        let graph: Graph =
-            serde_json::from_slice(&told).map_err(|error| format!("deno info tells what is not understood: {error}"))?;
+        let graph: Graph = serde_json::from_slice(&told)
+            .map_err(|error| format!("deno info tells what is not understood: {error}"))?;
         for module in graph.modules {
             let Some(file) = module.file() else { continue };
             // What cannot be read is not imported either.
@@ -132,13 +140,19 @@ impl Deno {
     /// The words that start a function: `main` is the file of [`main_module`], `socket` where it is to listen.
     pub(super) fn arguments(&self, title: &str, grants: &Grants, main: &Path, socket: &str) -> Vec<OsString> {
         let mut all: Vec<OsString> =
-            ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check"].map(OsString::from).into();
+            ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-check"]
+                .map(OsString::from)
+                .into();
         all.extend(self.offline());
+        // The signal of a request is to tell that the caller has gone, and nothing else; without this Deno warns at each start.
+        all.push("--unstable-no-legacy-abort".into());
         all.push(format!("--v8-flags=--max-old-space-size={}", grants.memory_mb).into());
         let listens = format!("unix:{socket}");
-        for (name, first, more) in
-            [("net", listens.as_str(), &grants.net), ("read", socket, &grants.read), ("write", socket, &grants.write)]
-        {
+        for (name, first, more) in [
+            ("net", listens.as_str(), &grants.net),
+            ("read", socket, &grants.read),
+            ("write", socket, &grants.write),
+        ] {
             let items: Vec<&str> = std::iter::once(first).chain(more.iter().map(String::as_str)).collect();
             all.push(format!("--allow-{name}={}", items.join(",")).into());
         }
@@ -159,7 +173,9 @@ pub(super) fn main_module(folder: &Path, module: &Path) -> std::io::Result<PathB
     // Modules are run in the order in which they are named.
     std::fs::write(
         &main,
-        format!("import {{ exported }} from \"./prelude.js\";\nimport * as module from {url};\nexported(module.default);\n"),
+        format!(
+            "import {{ exported }} from \"./prelude.js\";\nimport * as module from {url};\nexported(module.default);\n"
+        ),
     )?;
     Ok(main)
 }
@@ -220,19 +236,32 @@ fn belongs(file: &Path, function: &Function, root: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests::Tree;
     use super::super::layout::scan;
+    use super::super::layout::tests::Tree;
     use super::super::settings::{Protected, load};
     use super::*;
 
     #[test]
     fn only_its_own_and_everybodys_files_belong_to_a_function() {
-        let files = ["a.ts", "a.json", "b.ts", "b.json", "f/index.ts", "f/x.ts", "_shared/y.ts", "n/_z/q.ts", "n/c.ts"];
+        let files = [
+            "a.ts",
+            "a.json",
+            "b.ts",
+            "b.json",
+            "f/index.ts",
+            "f/x.ts",
+            "_shared/y.ts",
+            "n/_z/q.ts",
+            "n/c.ts",
+        ];
         let tree = Tree::new("belongs", &files.map(|file| (file, "")));
         let layout = scan(&tree.0).unwrap();
         let of = |title: &str| {
             let function = &layout.functions[title];
-            files.into_iter().filter(|file| belongs(&tree.0.join(file), function, &tree.0)).collect::<Vec<_>>()
+            files
+                .into_iter()
+                .filter(|file| belongs(&tree.0.join(file), function, &tree.0))
+                .collect::<Vec<_>>()
         };
         assert_eq!(of("a"), ["a.ts", "_shared/y.ts", "n/_z/q.ts"]);
         assert_eq!(of("f"), ["f/index.ts", "f/x.ts", "_shared/y.ts", "n/_z/q.ts"]);

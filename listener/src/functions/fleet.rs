@@ -140,7 +140,10 @@ impl Fleet {
                 None => return Ok(process.lease()),
                 Some(how) => {
                     let lived = process.began.elapsed();
-                    tracing::error!("function {title}: its process ended ({how}) after {} s", lived.as_secs());
+                    tracing::error!(
+                        "function {title}: its process ended ({how}) after {} s",
+                        lived.as_secs()
+                    );
                     run.process = None;
                     run.failures = if lived > WELL { 1 } else { run.failures + 1 };
                     run.not_before = (run.failures > 1).then(|| Instant::now() + pause(run.failures - 1));
@@ -164,7 +167,9 @@ impl Fleet {
                 tracing::error!("function {title} does not start: {why}");
                 run.failures += 1;
                 run.not_before = Some(Instant::now() + pause(run.failures));
-                Err(Refusal::Down(format!("function {title} does not start: the log of its runtime says why")))
+                Err(Refusal::Down(format!(
+                    "function {title} does not start: the log of its runtime says why"
+                )))
             }
         }
     }

@@ -46,14 +46,24 @@ const HEAD: Duration = Duration::from_secs(30);
 /// How long a caller may take nothing of its answer.
 const TAKING: Duration = Duration::from_secs(30);
 /// How long a process may take to react when it is asked.
-const REACT: Duration = Duration::from_secs(5);
+const REACT: Duration = Duration::from_secs(3);
+/// How long a process that does not answer may take to end by itself.
+const ENDING: Duration = Duration::from_millis(500);
 /// Time for what is in flight at the end.
 const FINISH: Duration = Duration::from_secs(10);
 /// Begins the names of the headers that are ours.
 const OURS: &str = "x-fluxbase-";
 /// Headers that belong to one connection (RFC 9110, section 7.6.1), or tell who calls.
 const DROPPED: [&str; 9] = [
-    "authorization", "connection", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "transfer-encoding", "upgrade",
+    "authorization",
+    "connection",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -115,7 +125,8 @@ impl Front {
     async fn converse(self: Arc<Self>, caller: Accepted, mut stopping: watch::Receiver<bool>) {
         let Accepted { stream, place, .. } = caller;
         let (socket, gone) = Socket::watched(stream, TAKING);
-        let service = service_fn(|request| async { Ok::<_, std::convert::Infallible>(self.respond(request).await) });
+        let service =
+            service_fn(|request| async { Ok::<_, std::convert::Infallible>(self.respond(request).await) });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD);
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
@@ -171,7 +182,8 @@ impl Front {
     ) -> Result<Answer, Refused> {
         let claims = self.who(title, request.headers())?;
         *execution = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str().map(str::to_owned));
-        if ![Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method()) {
+        if ![Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method())
+        {
             let why = "functions are called with GET, POST, PUT, PATCH and DELETE";
             return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, why.to_owned()));
         }
@@ -192,7 +204,8 @@ impl Front {
             Ok(Err(error)) if is_too_large(&error) => return Err(too_large()),
             Ok(Err(error)) => {
                 tracing::debug!(reason = %error, "function {title} did not answer");
-                let why = format!("function {title} ended before it answered: the log of its runtime says why");
+                let why =
+                    format!("function {title} ended before it answered: the log of its runtime says why");
                 return Err(Refused(StatusCode::BAD_GATEWAY, why));
             }
             Err(_) => {
@@ -211,7 +224,13 @@ impl Front {
         let (mut head, body) = answer.into_parts();
         drop_own(&mut head.headers);
         let unanswered = Unanswered(unanswered.0.take());
-        let body = Passed { body, late: Box::pin(sleep_until(deadline)), unanswered, _lease: lease, _connection: connection };
+        let body = Passed {
+            body,
+            late: Box::pin(sleep_until(deadline)),
+            unanswered,
+            _lease: lease,
+            _connection: connection,
+        };
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 
@@ -221,11 +240,14 @@ impl Front {
         let refuse = |why: &str| Refused(StatusCode::UNAUTHORIZED, format!("not called: {why}"));
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(given), None) = (given.next(), given.next()) else {
-            return Err(refuse("functions are called with the token that Postgres signs (Authorization: Bearer …)"));
+            return Err(refuse(
+                "functions are called with the token that Postgres signs (Authorization: Bearer …)",
+            ));
         };
         let token = given.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let token = token.ok_or_else(|| refuse("the header Authorization holds no bearer token"))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
         verifier.check(token, title, now).map(Some).map_err(refuse)
     }
 }
@@ -247,7 +269,9 @@ fn outgoing(request: Request<Incoming>, claims: Option<&Map<String, Value>>) -> 
     // The socket is named by nobody, and hyper wants a host.
     head.headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     let execution = match claims {
-        Some(claims) => claims.get("jti").and_then(Value::as_str).and_then(|text| HeaderValue::from_str(text).ok()),
+        Some(claims) => {
+            claims.get("jti").and_then(Value::as_str).and_then(|text| HeaderValue::from_str(text).ok())
+        }
         None => given,
     };
     if let Some(execution) = execution {
@@ -330,7 +354,7 @@ where
     Ok((answer, connection))
 }
 
-/// Its end without an answer makes somebody ask whether the process still reacts.
+/// A call. Its end without an answer makes somebody ask whether the process still reacts.
 struct Unanswered(Option<Arc<Process>>);
 
 impl Drop for Unanswered {
@@ -346,12 +370,15 @@ impl Drop for Unanswered {
 }
 
 async fn ask(process: Arc<Process>) {
-    let request = Request::builder().uri("/-/alive").header(header::HOST, "localhost").body(Empty::<Bytes>::new());
+    let request =
+        Request::builder().uri("/-/alive").header(header::HOST, "localhost").body(Empty::<Bytes>::new());
     let Ok(request) = request else { return };
-    let reacts = timeout(REACT, send(&process, request)).await.is_ok_and(|sent| sent.is_ok());
+    let mut reacts = timeout(REACT, send(&process, request)).await.is_ok_and(|sent| sent.is_ok());
+    // One that is just ending answers nothing, either.
+    reacts = reacts || timeout(ENDING, process.end()).await.is_ok();
     process.asked.store(false, Ordering::Release);
-    if !reacts && process.ended().is_none() {
-        tracing::error!("function {} does not react for {} s: its process is killed", process.title, REACT.as_secs());
+    if !reacts {
+        tracing::error!("function {} does not react any more: its process is killed", process.title);
         process.stop();
     }
 }
@@ -432,8 +459,24 @@ mod tests {
         assert_eq!(title("/hello").as_deref(), Some("hello"));
         assert_eq!(title("/reports/daily").as_deref(), Some("reports/daily"));
         for path in [
-            "/", "", "*", "hello", "//hello", "/hello/", "/a/b/c", "/..", "/../x", "/a/../b", "/%2e%2e/x", "/a%2fb", "/_shared",
-            "/.x", "/a.ts", "/-/alive", "/default/hello", "/a\\b",
+            "/",
+            "",
+            "*",
+            "hello",
+            "//hello",
+            "/hello/",
+            "/a/b/c",
+            "/..",
+            "/../x",
+            "/a/../b",
+            "/%2e%2e/x",
+            "/a%2fb",
+            "/_shared",
+            "/.x",
+            "/a.ts",
+            "/-/alive",
+            "/default/hello",
+            "/a\\b",
         ] {
             assert_eq!(title(path), None, "{path}");
         }

@@ -102,7 +102,9 @@ impl Scan {
                         self.function(&name, namespace, module, Some(path))?;
                     }
                     (None, None) if is_name(&name) && name != "default" => self.folder(&path, Some(&name))?,
-                    (None, None) => self.problem(&path, "has no index.ts, and its name cannot be a namespace"),
+                    (None, None) => {
+                        self.problem(&path, "has no index.ts, and its name cannot be a namespace")
+                    }
                     (None, Some(_)) => self.problem(&path, "has no index.ts: it is no function"),
                 }
             } else if let Some(stem) = name.strip_suffix(".ts").or_else(|| name.strip_suffix(".js"))
@@ -210,7 +212,8 @@ pub(super) mod tests {
 
     impl Tree {
         pub(crate) fn new(name: &str, files: &[(&str, &str)]) -> Tree {
-            let folder = std::env::temp_dir().join(format!("fluxbase-functions-{}-{name}", std::process::id()));
+            let folder =
+                std::env::temp_dir().join(format!("fluxbase-functions-{}-{name}", std::process::id()));
             let _ = fs::remove_dir_all(&folder);
             fs::create_dir_all(&folder).unwrap();
             let tree = Tree(folder.canonicalize().unwrap());
@@ -276,7 +279,9 @@ pub(super) mod tests {
         let layout = scan(&tree.0).unwrap();
         assert_eq!(layout.functions.len(), 1);
         let all = layout.problems.join("\n");
-        for part in ["a.js", "a.ts is not served", "b c.ts", "ns/deep has no index", "default has no", "n.s has no"] {
+        for part in
+            ["a.js", "a.ts is not served", "b c.ts", "ns/deep has no index", "default has no", "n.s has no"]
+        {
             assert!(all.contains(part), "{part} is not in:\n{all}");
         }
         assert_eq!(layout.problems.len(), 6, "{all}");
@@ -284,7 +289,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_change_is_seen_where_it_belongs() {
-        let tree = Tree::new("change", &[("a.ts", "1"), ("b/index.ts", "1"), ("b/x.ts", "1"), ("_s/y.ts", "1")]);
+        let tree =
+            Tree::new("change", &[("a.ts", "1"), ("b/index.ts", "1"), ("b/x.ts", "1"), ("_s/y.ts", "1")]);
         let versions = || {
             let layout = scan(&tree.0).unwrap();
             ["a", "b"].map(|title| layout.functions[title].version)

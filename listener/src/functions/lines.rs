@@ -48,7 +48,8 @@ impl Lines {
     fn end(&mut self, mut told: impl FnMut(&str)) {
         if !self.line.is_empty() {
             let text = String::from_utf8_lossy(&self.line);
-            let mut text: String = text.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
+            let mut text: String =
+                text.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
             if self.more > 0 {
                 text.push_str(&format!(" … and {} bytes more", self.more));
             }

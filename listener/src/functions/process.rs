@@ -158,7 +158,12 @@ impl Process {
     /// Kills it and waits for its end.
     pub(super) async fn stopped(&self) {
         self.stop();
-        let _ = self.ended.clone().wait_for(Option::is_some).await;
+        self.end().await;
+    }
+
+    /// Waits for its end.
+    pub(super) async fn end(&self) {
+        drop(self.ended.clone().wait_for(Option::is_some).await);
     }
 
     /// Kills it when it has nothing more to do, at the latest when no call can be left.

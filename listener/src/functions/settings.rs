@@ -129,7 +129,9 @@ impl Settings {
             if let Some(value) = value {
                 env.entry(name).or_insert(value);
             } else if !env.contains_key(&name) {
-                return Err(format!("allow_env: {name} is not in the environment of fluxbase functions serve"));
+                return Err(format!(
+                    "allow_env: {name} is not in the environment of fluxbase functions serve"
+                ));
             }
         }
         if !(16..=4096).contains(&self.memory_mb) {

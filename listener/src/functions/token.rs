@@ -30,7 +30,12 @@ impl Verifier {
     ///
     /// # Errors
     /// What is wrong with it. Nothing of the token is in it.
-    pub(crate) fn check(&self, token: &str, function: &str, now: i64) -> Result<Map<String, Value>, &'static str> {
+    pub(crate) fn check(
+        &self,
+        token: &str,
+        function: &str,
+        now: i64,
+    ) -> Result<Map<String, Value>, &'static str> {
         let form = "the token is no JSON Web Token";
         let (signed, signature) = token.rsplit_once('.').ok_or(form)?;
         let (head, payload) = signed.split_once('.').ok_or(form)?;
