@@ -8,6 +8,7 @@ mod document;
 mod doors;
 mod dump;
 mod functions;
+mod functions_runtime;
 mod http;
 mod life;
 mod live_fuzz;
