@@ -8,7 +8,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
 /// Bytes of memory that a process may ask for until it is ready: V8 asks for about 550 MB at its start, most of it never used.
 const BEGIN: u64 = 2 << 30;
@@ -33,8 +35,12 @@ fn prepare(parent: u32) -> io::Result<()> {
     if getppid().is_none_or(|now| now.as_raw_nonzero().get().cast_unsigned() != parent) {
         return Err(io::Error::other("its parent has gone"));
     }
-    let exactly = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
-    setrlimit(Resource::Core, exactly(0))?;
-    setrlimit(Resource::Data, exactly(BEGIN))?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // The lower bound only: the parent sets another one, which may be above this.
+    let maximum = getrlimit(Resource::Data).maximum;
+    setrlimit(
+        Resource::Data,
+        Rlimit { current: Some(maximum.map_or(BEGIN, |most| most.min(BEGIN))), maximum },
+    )?;
     Ok(())
 }
