@@ -13,6 +13,7 @@ set -euo pipefail
 . "$ROOT/scripts/postgres.sh"
 . "$ROOT/scripts/extension.sh"
 . "$ROOT/tests/differential/environment.sh"
+. "$ROOT/tests/functions/environment.sh"
 cd "$ROOT"
 KNOWN="check rust docs regress-18 regress-16 regress-15 e2e differential clients conformance package"
 (($#)) || die "which part?" "Known: $KNOWN"
@@ -82,6 +83,7 @@ part_regress() {
 sums() { grep -E "$1" "$2" | sed -nE 's/^(.*[: ])?([0-9]+) passed, ([0-9]+) failed.*/\2 \3/p' | awk '{ p += $1; f += $2 } END { printf "%d %d", p, f }'; }
 
 part_e2e() {
+    functions_environment
     server_environment
     cargo_counted --package fluxbase_tests --test e2e
 }
@@ -137,13 +139,13 @@ if [[ $1 == --one ]]; then
 fi
 
 # ---- all parts ----
-# our_processes: ids of running programs out of our trees (Postgres), our target folder (the listener), our downloads (PostgREST) or
+# our_processes: ids of running programs out of our trees (Postgres), our target folder (the listener), our downloads (PostgREST, Deno) or
 # the packages that are being tried.
 our_processes() {
     local link exe
     for link in /proc/[0-9]*/exe; do
         exe=$(readlink "$link" 2>/dev/null) || continue
-        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase* | "$CACHE"/differential/* | "$STATE"/tests/package-*) echo "${link//[^0-9]/}" ;; esac
+        case $exe in "$STATE"/postgres/* | "$TARGET"/*/fluxbase* | "$CACHE"/differential/* | "$CACHE"/functions/* | "$STATE"/tests/package-*) echo "${link//[^0-9]/}" ;; esac
     done | sort
 }
 

@@ -1,12 +1,13 @@
-//! The command line: `serve`, `stdio`, `clientkeys`, `servicekeys`, `init`, `doctor`.
+//! The command line: `serve`, `stdio`, `clientkeys`, `servicekeys`, `init`, `doctor`, `functions`.
 //!
-//! Everything except `serve` and `stdio` is a thin call of SQL functions, so that psql can do the same. Results go to standard
+//! Everything except `serve`, `stdio` and `functions` is a thin call of SQL functions, so that psql can do the same. Results go to standard
 //! output, errors with a hint to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod check;
 mod doctor;
 mod failure;
 mod finding;
+mod functions;
 mod init;
 mod keys;
 mod serve;
@@ -56,6 +57,11 @@ enum Command {
     Init(init::Options),
     /// Look for what is wrong, and say how to mend it.
     Doctor(doctor::Options),
+    /// A runtime for edge functions.
+    Functions {
+        #[command(subcommand)]
+        action: functions::Action,
+    },
 }
 
 /// Runs the command that the process was started with.
@@ -67,6 +73,11 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
+    if let Command::Functions { action } = &arguments.command
+        && let Some(code) = functions::child(action)
+    {
+        return code;
+    }
     // Before there are threads: the sockets' variables are taken out of the environment.
     let inherited = match &arguments.command {
         Command::Serve(_) => match Inherited::take() {
@@ -96,6 +107,7 @@ async fn dispatch(arguments: Arguments, inherited: Inherited) -> Result<ExitCode
         Command::Servicekeys { action } => keys::run(Kind::Service, action, url).await,
         Command::Init(options) => init::run(options, url).await,
         Command::Doctor(options) => doctor::run(options, url).await,
+        Command::Functions { action } => functions::run(action).await,
     }
 }
 
@@ -140,6 +152,8 @@ mod tests {
             "fluxbase init --json",
             "fluxbase serve --config x.yaml --listen 127.0.0.1:0 --listen unix:/run/fluxbase/mcp.sock",
             "fluxbase serve --check --json",
+            "fluxbase functions serve dir --listen unix:/run/f.sock --deno /d --secret-file s --max-processes 4",
+            "fluxbase functions new hello dir",
             "fluxbase stdio --config x.yaml --key-file key --database-url postgres://h/d",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -147,6 +161,8 @@ mod tests {
         for line in [
             "fluxbase",
             "fluxbase serve --json",
+            "fluxbase functions serve dir --no-verify --secret-file s",
+            "fluxbase functions serve dir --max-processes 0",
             "fluxbase serve --listen unix:relative",
             "fluxbase clientkeys create",
             "fluxbase clientkeys create --name a --expires soon",

@@ -42,6 +42,7 @@ mod call;
 mod connection;
 pub mod database;
 mod events;
+mod functions;
 mod health;
 mod pending;
 mod pool;

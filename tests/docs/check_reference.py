@@ -301,7 +301,7 @@ def block(text, head):
 
 
 def commands_by_source():
-    source = {name: read(LISTENER / "cli" / f"{name}.rs") for name in ("serve", "stdio", "init", "doctor", "keys")}
+    source = {name: read(LISTENER / "cli" / f"{name}.rs") for name in ("serve", "stdio", "init", "doctor", "keys", "functions")}
     top = read(LISTENER / "cli.rs")
     found = {"fluxbase": fields(block(top, "struct Arguments")) | {"--help", "--version"}}
     output = fields(block(source["keys"], "struct Output"))
@@ -309,6 +309,9 @@ def commands_by_source():
         found[f"fluxbase {name}"] = fields(block(source[name], "struct Options"))
     found["fluxbase doctor"] = fields(block(source["doctor"], "struct Options"))
     found["fluxbase doctor access"] = fields(block(source["doctor"], "Access {"))
+    found["fluxbase functions"] = set()
+    found["fluxbase functions serve"] = fields(block(source["functions"], "struct Serve"))
+    found["fluxbase functions new"] = fields(block(source["functions"], "New {"))
     for kind in ("clientkeys", "servicekeys"):
         actions = block(source["keys"], "enum Action")
         found[f"fluxbase {kind}"] = set()
@@ -317,7 +320,7 @@ def commands_by_source():
             body = block(actions, f"{variant} {{")
             found[f"fluxbase {kind} {variant.lower()}"] = fields(body) | (output if "output: Output" in body else set())
     known = set(re.findall(r"^    (\w+)(?:\(| \{)", block(top, "enum Command"), re.M))
-    check(known == {"Serve", "Stdio", "Clientkeys", "Servicekeys", "Init", "Doctor"}, f"listener/src/cli.rs has other commands: {sorted(known)}")
+    check(known == {"Serve", "Stdio", "Clientkeys", "Servicekeys", "Init", "Doctor", "Functions"}, f"listener/src/cli.rs has other commands: {sorted(known)}")
     return found
 
 

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod listener;
 pub mod mcp;
 pub mod random;
+pub mod runtime;
 pub mod settings;
 pub mod stdio;
 pub mod watchdog;
@@ -25,6 +26,7 @@ pub use http::{Http, Response};
 pub use keys::Key;
 pub use listener::Listener;
 pub use mcp::{Client, Era};
+pub use runtime::Runtime;
 pub use stdio::Stdio;
 
 /// The server that most tests share.

@@ -42,6 +42,14 @@ pub fn settings() -> &'static Settings {
     })
 }
 
+/// `FLUXBASE_DENO`: the Deno that `tests/functions` pins.
+///
+/// # Panics
+/// When the variable is missing, with the line to run instead.
+pub fn deno() -> String {
+    needed("FLUXBASE_DENO")
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -9,6 +9,7 @@ mod doors;
 mod dump;
 mod functions;
 mod functions_http;
+mod functions_runtime;
 mod http;
 mod life;
 mod live_fuzz;
