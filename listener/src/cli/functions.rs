@@ -21,7 +21,7 @@ use crate::functions::front::Front;
 use crate::functions::layout::is_name;
 use crate::functions::settings::Protected;
 use crate::functions::token::Verifier;
-use crate::logging;
+use crate::{logging, systemd};
 
 /// The variable with the secret.
 const VARIABLE: &str = "FLUXBASE_FUNCTIONS_SECRET";
@@ -137,6 +137,7 @@ async fn serve(options: Serve) -> Result<ExitCode, Failure> {
             Listen::Unix(path) => tracing::info!("serving functions at unix:{}", path.display()),
         }
     }
+    systemd::ready("serving functions");
     front.run(doors, stop).await;
     Ok(ExitCode::SUCCESS)
 }
