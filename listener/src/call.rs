@@ -5,16 +5,20 @@
 //! it was rolled back (serialization failure, deadlock, a plan that went stale), when the backend refused it unread because of
 //! what an earlier one left there, or when it changes nothing and its connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
 
+mod answer;
+mod failure;
+
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hyper::body::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{Client, Row};
+
+pub(crate) use answer::Answer;
+pub(crate) use failure::Failure;
 
 use crate::connection::{Backend, Connection, Late, Link, reason};
 use crate::events::Notices;
@@ -46,53 +50,6 @@ pub(crate) struct Call<'a> {
     pub(crate) notices: Option<Notices>,
     /// Told when the client wants the call to end.
     pub(crate) stop: Option<&'a Notify>,
-}
-
-/// What `mcp._serve` answers: a line `STATUS [RETRY_AFTER] [w] [drop]`, then the body, if there is one.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// HTTP status.
-    pub(crate) status: u16,
-    /// JSON text; `None` for an empty body.
-    pub(crate) body: Option<Bytes>,
-    /// Seconds for `Retry-After`.
-    pub(crate) retry_after: Option<u32>,
-    /// Whether the call may have written. Postgres says so only when it is told that there are standbys.
-    pub(crate) wrote: bool,
-    /// Whether the call left something on the connection that the next must not meet.
-    pub(crate) drop: bool,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// No connection became free. Nothing was done.
-    Busy,
-    /// Postgres is away, or does not let the listener in. Nothing was done.
-    Away,
-    /// `mcp._serve` is missing, or the listener's role may not execute it. Nothing was done.
-    NotSetUp,
-    /// Postgres cancelled the statement (`statement_timeout`, or an administrator). Rolled back.
-    Cancelled,
-    /// The listener's deadline passed.
-    Deadline {
-        /// Whether it is certain that nothing was changed.
-        rolled_back: bool,
-    },
-    /// The client cancelled the call.
-    Stopped {
-        /// Whether it is certain that nothing was changed.
-        rolled_back: bool,
-    },
-    /// Other transactions were in the way every time. Rolled back.
-    Conflict,
-    /// The connection broke while the call ran.
-    Lost,
-    /// Something that should not happen; the log has it under the reference.
-    Internal {
-        /// Whether it is certain that nothing was changed.
-        rolled_back: bool,
-    },
 }
 
 /// Sends the call and waits for its end, also when Postgres has left it to its delegate worker: then no connection is held meanwhile.
@@ -342,70 +299,11 @@ async fn stop(
 }
 
 fn answer(row: Option<Row>, call: &Call<'_>) -> Result<Answer, Failure> {
-    row.and_then(|row| read(Text(row))).ok_or_else(|| {
+    row.and_then(Answer::of).ok_or_else(|| {
         tracing::error!(request = call.reference, "mcp._serve gave no answer of the agreed shape");
         // The statement has ended well, so it is committed.
         Failure::Internal { rolled_back: false }
     })
-}
-
-/// The single value of a row, as it lies in what was read from the socket.
-struct Text(Row);
-
-/// A text that is passed on as it is: Postgres has made sure that it is UTF-8.
-struct Raw<'a>(&'a [u8]);
-
-impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Raw(raw))
-    }
-
-    fn accepts(r#type: &Type) -> bool {
-        *r#type == Type::TEXT
-    }
-}
-
-impl AsRef<[u8]> for Text {
-    /// Nothing for what is not a text, which no answer is.
-    fn as_ref(&self) -> &[u8] {
-        self.0.try_get(0).map_or(&[], |Raw(bytes)| bytes)
-    }
-}
-
-/// Bodies from this size on are sent from where they were read; for smaller ones a copy is cheaper.
-const LARGE: usize = 1024;
-
-fn read(text: impl AsRef<[u8]> + Send + 'static) -> Option<Answer> {
-    let bytes = text.as_ref();
-    let Head { status, retry_after, wrote, drop, from } = head(bytes)?;
-    let body = match bytes.len() - from {
-        0 => None,
-        1..LARGE => Some(Bytes::copy_from_slice(&bytes[from..])),
-        _ => Some(Bytes::from_owner(text).slice(from..)),
-    };
-    Some(Answer { status, body, retry_after, wrote, drop })
-}
-
-/// The first line.
-struct Head {
-    status: u16,
-    retry_after: Option<u32>,
-    wrote: bool,
-    drop: bool,
-    /// Where the body begins.
-    from: usize,
-}
-
-fn head(bytes: &[u8]) -> Option<Head> {
-    let end = bytes.iter().take(32).position(|&byte| byte == b'\n')?;
-    let line = std::str::from_utf8(&bytes[..end]).ok()?;
-    let (line, drop) = line.strip_suffix(" drop").map_or((line, false), |line| (line, true));
-    let (line, wrote) = line.strip_suffix(" w").map_or((line, false), |line| (line, true));
-    let (status, seconds) = match line.split_once(' ') {
-        Some((status, seconds)) => (status, Some(seconds.parse().ok()?)),
-        None => (line, None),
-    };
-    Some(Head { status: status.parse().ok()?, retry_after: seconds, wrote, drop, from: end + 1 })
 }
 
 /// What an SQL error means for the call.
@@ -463,82 +361,6 @@ fn without_credential(text: &str, credential: &str) -> String {
     if hash.is_empty() { text.to_owned() } else { text.replace(hash, "(hash)") }
 }
 
-impl Failure {
-    /// The HTTP status and what the caller is told. `writes` says whether the call could have changed something.
-    pub(crate) fn told(
-        self,
-        writes: bool,
-        deadline: Duration,
-        statement_timeout: Duration,
-        reference: &str,
-    ) -> (u16, String) {
-        let nothing = "Nothing was changed.";
-        let unknown = if writes {
-            "Whether it changed anything is not known: read the rows before you try again."
-        } else {
-            nothing
-        };
-        match self {
-            Failure::Busy => (
-                503,
-                format!(
-                    "The server is busy: no database connection became free. {nothing} Try again in a moment."
-                ),
-            ),
-            Failure::Away => {
-                (503, format!("The database cannot be reached now. {nothing} Try again in a moment."))
-            }
-            Failure::NotSetUp => (
-                503,
-                format!(
-                    "The database is not set up for this listener. {nothing} Its administrator finds the step that is \
-                     missing in the listener's log, reference {reference}."
-                ),
-            ),
-            Failure::Cancelled => (
-                504,
-                format!(
-                    "The call was cancelled by Postgres: it took longer than statement_timeout ({} s), or an \
-                     administrator stopped it. {nothing} Ask for less, for example with a filter or a smaller limit.",
-                    statement_timeout.as_secs_f32()
-                ),
-            ),
-            Failure::Deadline { rolled_back } => (
-                504,
-                format!(
-                    "The call was stopped: it took longer than the listener's deadline ({} s). {}",
-                    deadline.as_secs_f32(),
-                    if rolled_back { nothing } else { unknown }
-                ),
-            ),
-            // Nobody waits for it any more; a status that says failure would be logged as one by clients.
-            Failure::Stopped { rolled_back } => (
-                200,
-                format!(
-                    "The call was cancelled by its client. {}",
-                    if rolled_back { nothing } else { unknown }
-                ),
-            ),
-            Failure::Conflict => (
-                503,
-                format!(
-                    "Other transactions were in the way three times in a row. {nothing} Try again in a moment."
-                ),
-            ),
-            Failure::Lost => {
-                (503, format!("The connection to the database was lost during the call. {unknown}"))
-            }
-            Failure::Internal { rolled_back } => (
-                500,
-                format!(
-                    "Internal error, reference {reference}. The details are in the listener's log. {}",
-                    if rolled_back { nothing } else { unknown }
-                ),
-            ),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -565,67 +387,8 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read_as_agreed() {
-        let large = format!("200\n{}", "x".repeat(LARGE));
-        for (text, status, seconds, drop, body) in [
-            ("200\n{}", 200, None, false, Some("{}")),
-            ("202\n", 202, None, false, None),
-            ("429 17\n{\n}", 429, Some(17), false, Some("{\n}")),
-            ("200 drop\n drop", 200, None, true, Some(" drop")),
-            ("429 17 drop\n", 429, Some(17), true, None),
-            (large.as_str(), 200, None, false, Some(&large[4..])),
-        ] {
-            let answer = read(text.to_owned()).expect(text);
-            assert_eq!((answer.status, answer.retry_after, answer.drop), (status, seconds, drop), "{text}");
-            assert_eq!(answer.body.as_deref(), body.map(str::as_bytes), "{text}");
-        }
-        for (text, seconds, wrote) in [
-            ("200 w\n{}", None, true),
-            ("429 1 w\n{}", Some(1), true),
-            ("200\n w", None, false),
-            ("200 w drop\n", None, true),
-        ] {
-            let answer = read(text.to_owned()).expect(text);
-            assert_eq!((answer.retry_after, answer.wrote), (seconds, wrote), "{text}");
-        }
-        for text in [
-            "",
-            "200",
-            "200 ww\n",
-            "w\n",
-            "200 drop w\n",
-            "\n{}",
-            "ok\n",
-            "200 \n",
-            "200 x\n",
-            "99999\n",
-            "200 1 2\n",
-            "{}\n",
-            "200drop\n",
-            "drop\n",
-            " drop\n",
-            "200 drop 1\n",
-        ] {
-            assert_eq!(read(text.to_owned()), None, "{text:?}");
-        }
-    }
-
-    #[test]
     fn the_hash_of_a_key_is_taken_out_of_an_error() {
         assert_eq!(without_credential("bad fbk:1:abc x", "fbk:1:abc"), "bad fbk:1:(hash) x");
         assert_eq!(without_credential("bad", ""), "bad");
-    }
-
-    #[test]
-    fn only_writes_have_an_unknown_outcome() {
-        let told = |failure: Failure, writes| {
-            failure.told(writes, Duration::from_secs(35), Duration::from_secs(30), "ref").1
-        };
-        let stopped = Failure::Deadline { rolled_back: false };
-        assert!(told(stopped, true).contains("not known"));
-        assert!(!told(stopped, false).contains("not known"));
-        assert!(!told(Failure::Deadline { rolled_back: true }, true).contains("not known"));
-        assert!(told(Failure::Cancelled, true).contains("statement_timeout (30 s)"));
-        assert!(told(Failure::Internal { rolled_back: true }, true).contains("reference ref"));
     }
 }

@@ -26,6 +26,7 @@ mod cors;
 mod credentials;
 mod ids;
 mod limiter;
+mod log_line;
 mod message;
 mod metrics;
 mod origin;

@@ -13,7 +13,6 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, EXPECT, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tracing::Level;
 
 use crate::body::{BodyError, Bounds, swallow};
 use crate::call::{self, Call};
@@ -24,7 +23,7 @@ use crate::events::{self, Notices};
 use crate::health::Health;
 use crate::ids::Ids;
 use crate::limiter::Limiter;
-use crate::logging::Access;
+use crate::log_line::LogLine;
 use crate::message::{self, Peek};
 use crate::metrics::{Measure, Metrics};
 use crate::origin::Allowed;
@@ -461,47 +460,6 @@ fn takes_events(headers: &HeaderMap) -> bool {
 
 fn is_event_range(range: &str) -> bool {
     range.trim().eq_ignore_ascii_case("text/event-stream")
-}
-
-/// The log line of one request, written when it is dropped: also for a client that went away.
-pub(crate) struct LogLine {
-    pub(crate) id: String,
-    pub(crate) label: &'static str,
-    pub(crate) key: Option<String>,
-    pub(crate) status: Option<u16>,
-    start: Instant,
-    quiet: bool,
-    enabled: bool,
-    /// What is counted of it; taken when the request becomes a call, which may last longer than this.
-    measure: Option<Measure>,
-}
-
-impl LogLine {
-    pub(crate) fn new(id: String, enabled: bool) -> LogLine {
-        let start = Instant::now();
-        LogLine { id, label: "-", key: None, status: None, start, quiet: false, enabled, measure: None }
-    }
-}
-
-impl Drop for LogLine {
-    fn drop(&mut self) {
-        if let Some(measure) = &mut self.measure {
-            measure.method = self.label;
-            measure.ended(self.status.unwrap_or(0));
-        }
-        if !self.enabled {
-            return;
-        }
-        // 499, as nginx has it: the client closed the connection before there was an answer.
-        let line = Access {
-            request: &self.id,
-            method: self.label,
-            status: self.status.unwrap_or(499),
-            took: self.start.elapsed(),
-            key: self.key.as_deref().unwrap_or("-"),
-        };
-        line.log(if self.quiet { Level::DEBUG } else { Level::INFO });
-    }
 }
 
 #[cfg(test)]
