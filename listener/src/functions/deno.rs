@@ -85,6 +85,8 @@ impl Deno {
     /// The variables that each Deno has. All others are taken away.
     pub(super) fn surround(&self, command: &mut Command) {
         command.env_clear().envs([("NO_COLOR", "1"), ("DENO_NO_UPDATE_CHECK", "1")]);
+        // npm's script, which tells where the program is, looks for node there.
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         match &self.cache {
             Some(cache) => {
                 command.env("DENO_DIR", cache);
