@@ -374,7 +374,7 @@ STATUS_NAMES = {
 
 def statuses_of_code():
     found = set()
-    for path in [*LISTENER.glob("*.rs"), *(EXTENSION / "protocol" / "src").glob("*.rs")]:
+    for path in [*LISTENER.glob("*.rs"), *(LISTENER / "call").glob("*.rs"), *(EXTENSION / "protocol" / "src").glob("*.rs")]:
         text = re.sub(r"//[^\n]*", "", read(path).split("#[cfg(test)]")[0])
         for name in re.findall(r"StatusCode::([A-Z_]+)", text):
             check(name in STATUS_NAMES, f"{path.relative_to(ROOT)} uses StatusCode::{name}, which this check does not know")
