@@ -1,6 +1,6 @@
 //! `subscriptions/listen`: streams that tell a client what changes (MCP 2026-07-28, basic/subscriptions).
 //!
-//! Nothing is held in Postgres for an open stream. One connection for all of them asks `mcp._changes()` every second, which is another text when
+//! Nothing is held in Postgres for an open stream. One connection for all of them asks `mcp._changes()` twice a second, which is another text when
 //! Postgres itself has told that backend of changes; then each stream sends its request again with what it has seen, and passes on what
 //! `mcp._serve` says is due. So it works on standbys, with any number of listeners, and without triggers or NOTIFY.
 //!
@@ -28,7 +28,7 @@ use crate::events::Notices;
 use crate::reply::{self, Reply, code};
 
 /// How often Postgres is asked whether something may have changed, while there are streams.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 /// Each stream looks at least so often: a key that expires is told by no message.
 const AT_LEAST: Duration = Duration::from_secs(60);
 /// When Postgres could not answer, a stream looks again after this time.

@@ -350,6 +350,38 @@ $$;
 SELECT mcp.register_prompt('test_input_required_result_prompt', 'conformance.prompt_that_asks(jsonb, jsonb)',
                            'A prompt that asks the user for its context.');
 
+-- A tool and a prompt that come and go, for the streams of subscriptions/listen: as owner of the two the fixture gives and takes the privilege
+-- that decides whether they are shown.
+CREATE FUNCTION conformance.shown_at_times() RETURNS pg_catalog.text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 'now' $$;
+SELECT mcp.register_tool('test_shown_at_times', 'conformance.shown_at_times()', 'A tool that comes and goes.');
+CREATE FUNCTION conformance.prompt_at_times(arguments pg_catalog.jsonb) RETURNS pg_catalog.text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 'now' $$;
+SELECT mcp.register_prompt('test_prompt_at_times', 'conformance.prompt_at_times(jsonb)', 'A prompt that comes and goes.');
+
+CREATE FUNCTION conformance.toggle(function pg_catalog.regprocedure) RETURNS pg_catalog.text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF has_function_privilege('authenticated', function, 'EXECUTE') THEN
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM authenticated', function);
+    ELSE
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO authenticated', function);
+    END IF;
+    RETURN 'changed';
+END
+$$;
+CREATE FUNCTION conformance.change_tools() RETURNS pg_catalog.text
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT conformance.toggle('conformance.shown_at_times()') $$;
+SELECT mcp.register_tool('test_trigger_tool_change', 'conformance.change_tools()', 'Changes the list of tools.');
+CREATE FUNCTION conformance.change_prompts() RETURNS pg_catalog.text
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT conformance.toggle('conformance.prompt_at_times(jsonb)') $$;
+SELECT mcp.register_tool('test_trigger_prompt_change', 'conformance.change_prompts()', 'Changes the list of prompts.');
+
 -- Not PUBLIC: who may execute a function may use what it is registered as.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA conformance FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA conformance TO authenticated;

@@ -174,7 +174,7 @@ fn scopes_are_asked_first() {
     let names: Vec<&Value> =
         list["result"]["tools"].as_array().expect("tools").iter().map(|tool| &tool["name"]).collect();
     assert_eq!(names, ["query_table", "list_tables", "describe_table"]);
-    assert_eq!(client.rows(json!({ "table": "notes" })).len(), 1);
+    assert_eq!(client.rows(json!({ "table": "notes", "limit": 1 })).len(), 1);
     for tool in ["insert_record", "update_record", "delete_record"] {
         let response = client.call(tool, json!({ "nonsense": true })).response;
         assert_eq!((response.status, response.code()), (200, -32006), "{tool}: {}", response.text());
