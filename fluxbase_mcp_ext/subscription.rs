@@ -65,11 +65,12 @@ pub fn look(call: &Call, caller: &Caller, filter: &Filter) -> Reply {
     let seen: Vec<&str> = seen.split_ascii_whitespace().collect();
     let first = seen.is_empty();
     parts.extend(filter.uris.iter().enumerate().map(|(at, uri)| {
-        let read = dispatch::read_resource(call, caller, uri);
+        let watched = seen.get(3 + at).is_some_and(|seen| *seen != NOT_WATCHED);
         // What cannot be read at the beginning is not honoured; what can no longer be read has changed.
-        let honoured =
-            if first { read.is_ok() } else { seen.get(3 + at).is_some_and(|seen| *seen != NOT_WATCHED) };
-        let now = honoured.then(|| hash(&[read.unwrap_or_else(|refusal| refusal)]));
+        let now = (first || watched).then(|| dispatch::read_resource(call, caller, uri));
+        let now = now
+            .and_then(|read| if first { read.ok() } else { Some(read.unwrap_or_else(|refusal| refusal)) })
+            .map(|reply| hash(&[reply]));
         Part { now, told: Told::Resource(uri) }
     }));
 
