@@ -1,19 +1,24 @@
 -- What holds the users' own data. These objects are not members of the extension: members would lose the users' policies,
--- indexes and triggers in pg_dump. Nothing that exists is replaced.
+-- indexes and triggers in pg_dump. Nothing that exists is replaced. The part "x" is what the function mcp._install_x() makes.
 
 CREATE FUNCTION mcp.install(parts pg_catalog.text[] DEFAULT '{auth}', auth_schema pg_catalog.name DEFAULT 'auth')
     RETURNS SETOF pg_catalog.text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    known text[];
     part text;
     helper record;
     usable text;
 BEGIN
-    SELECT p INTO part FROM unnest(parts) AS p WHERE p IS NULL OR p NOT IN ('auth', 'functions') LIMIT 1;
+    SELECT array_agg(n.part ORDER BY n.part) INTO known
+      FROM (SELECT 'auth' UNION ALL
+            SELECT substr(f.proname, 10) FROM pg_proc AS f
+             WHERE f.pronamespace = 'mcp'::regnamespace AND starts_with(f.proname, '_install_')) AS n(part);
+    SELECT p INTO part FROM unnest(parts) AS p WHERE p IS NULL OR p <> ALL (known) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'parts: there is no part "%". Nothing was changed.', part
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'The parts of this version: auth, functions.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = format('The parts of this version: %s.', array_to_string(known, ', '));
     END IF;
     IF 'auth' = ANY (parts) THEN
         IF to_regnamespace(quote_ident(auth_schema)) IS NULL THEN
@@ -49,9 +54,10 @@ BEGIN
             RETURN NEXT format('%s may use schema %s', usable, auth_schema);
         END LOOP;
     END IF;
-    IF 'functions' = ANY (parts) THEN
-        RETURN QUERY SELECT line FROM mcp._install_functions() AS line;
-    END IF;
+    FOREACH part IN ARRAY known LOOP
+        CONTINUE WHEN part = 'auth' OR part <> ALL (parts);
+        RETURN QUERY EXECUTE format('SELECT line FROM mcp.%I() AS line', '_install_' || part);
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION mcp.install IS
