@@ -148,10 +148,10 @@ BEGIN
         EXECUTE format('ALTER ROLE %I SET auto_explain.log_parameter_max_length = 0', role);
     END IF;
     RETURN NEXT 'parameters of its statements are kept out of the server log';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8) TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status() TO %I', role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE mcp._wait(int8, int4) TO %I', role);
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
-    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), and what waits for calls of edge functions, nothing else of the extension';
+    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), what waits for calls of edge functions, and mcp.worker_status(), nothing else of the extension';
     FOR line IN SELECT h.finding FROM mcp._public() AS h LOOP
         RETURN NEXT 'note: ' || line;
     END LOOP;

@@ -89,15 +89,7 @@ impl Store {
     }
 
     /// Keeps why a call was not begun, for its owner, as the end of it: unless the id is taken, or `limit` such are kept already.
-    pub fn refuse(
-        &mut self,
-        id: Id,
-        owner: String,
-        token: String,
-        why: Failure,
-        limit: usize,
-        now: Instant,
-    ) {
+    pub fn refuse(&mut self, id: Id, owner: String, token: String, why: Failure, limit: usize, now: Instant) {
         if self.entries.contains_key(&id) || self.refused >= limit {
             return;
         }
