@@ -280,11 +280,15 @@ fn answer(
     mut found: Vec<Found>,
     mut notes: Vec<String>,
 ) -> Result<Done, Error> {
-    let cut = found.iter().any(|found| found.rows.cut);
+    let mut cut = found.iter().any(|found| found.rows.cut);
     let ranking = found.iter().find_map(|found| found.ranking.clone());
     let (results, count) = match &mut found[..] {
         [one] => (std::mem::take(&mut one.rows.text), one.rows.shown),
-        several => merged(several, question)?,
+        several => {
+            let (results, count, whole) = merged(several, question)?;
+            cut |= !whole;
+            (results, count)
+        }
     };
     if cut {
         if count == 0 {
@@ -333,8 +337,9 @@ fn answer(
     Ok(object(text, Vec::new()).into())
 }
 
-/// The best results of several sources, as many as were asked for.
-fn merged(found: &mut [Found], question: &Question) -> Result<(String, u64), Error> {
+/// The best results of several sources, as many as were asked for and fit into an answer: their text, how many they are, and whether that
+/// is all of them.
+fn merged(found: &mut [Found], question: &Question) -> Result<(String, u64, bool), Error> {
     let mut metrics = found.iter().filter_map(|found| found.metric);
     let first = metrics.next();
     if question.mode == Mode::Vector
@@ -362,6 +367,14 @@ fn merged(found: &mut [Found], question: &Question) -> Result<(String, u64), Err
     }
     all.sort_by(|(a, _), (b, _)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
     let limit = usize::try_from(question.limit).unwrap_or(usize::MAX);
-    let best: Vec<&str> = all.iter().take(limit).map(|(_, row)| row.get()).collect();
-    Ok((best.join(","), best.len() as u64))
+    let mut left = gucs::max_result_chars();
+    let mut fits = |row: &&str| {
+        let chars = row.chars().count() + 1;
+        let fits = chars <= left;
+        left = left.saturating_sub(chars);
+        fits
+    };
+    let best: Vec<&str> = all.iter().take(limit).map(|(_, row)| row.get()).take_while(&mut fits).collect();
+    let whole = best.len() == all.len().min(limit);
+    Ok((best.join(","), best.len() as u64, whole))
 }

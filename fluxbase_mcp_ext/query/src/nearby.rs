@@ -110,18 +110,25 @@ impl<'t> Nearby<'t> {
         builder: &mut Builder,
         outputs: &str,
         from: &str,
+        has_conditions: bool,
         rows: u64,
         offset: u64,
     ) -> (String, NearRead) {
         let Nearby { near, literal, threshold, default_threshold } = &self;
         let distance = near.distance(builder, Alias::TOP, literal, "vector_search.embedding");
         let within = near.within(builder, "_c.d", *threshold, "vector_search.threshold");
-        let value = if near.metric.has_similarity() { near.similarity(&distance) } else { distance.clone() };
+        let value = if near.metric.has_similarity() {
+            near.similarity(&format!("({distance})"))
+        } else {
+            distance.clone()
+        };
+        let and = if has_conditions { "AND" } else { "WHERE" };
+        let filled = near.filled(builder, Alias::TOP);
         let sql = |order: &str| {
             let offset = if offset > 0 { format!(" OFFSET {offset}") } else { String::new() };
             format!(
                 "SELECT CASE WHEN {within} THEN _c.r END FROM (SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT {outputs}, \
-                 {value} AS {}) AS _r) AS r, {distance} AS d FROM {from} ORDER BY {distance}{order} LIMIT {rows}{offset}) AS _c ORDER BY \
+                 {value} AS {}) AS _r) AS r, {distance} AS d FROM {from} {and} {filled} ORDER BY {distance}{order} LIMIT {rows}{offset}) AS _c ORDER BY \
                  _c.d",
                 self.member()
             )

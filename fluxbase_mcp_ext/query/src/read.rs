@@ -185,7 +185,14 @@ fn read<'t>(
     if let Some(nearby) = nearby {
         let rows = limit.saturating_add(u64::from(peek));
         let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
-        let near = nearby.finish(&mut builder, &outputs, &format!("{from}{conditions}"), rows, offset);
+        let near = nearby.finish(
+            &mut builder,
+            &outputs,
+            &format!("{from}{conditions}"),
+            !conditions.is_empty(),
+            rows,
+            offset,
+        );
         let statement = builder.statement_of(near.0);
         let open_list = if selection.has_open_list() { builder.open_list } else { 0 };
         let near = Some(near.1);

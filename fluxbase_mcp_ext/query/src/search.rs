@@ -335,6 +335,10 @@ impl Indexes {
             true => String::new(),
             false => format!(" (there is {})", others.join(", ")),
         };
+        let class = match near.vector.schema.as_str() {
+            "public" => class,
+            schema => format!("{}.{class}", written(schema)),
+        };
         format!(
             "No index on {column} serves metric {metric}{other}: every row was compared. Its owner can run: CREATE INDEX ON {} USING \
              hnsw ({} {class});",

@@ -376,6 +376,12 @@ impl<'t> Near<'t> {
         sql
     }
 
+    /// The condition that a row has a vector at all.
+    pub(crate) fn filled(&self, builder: &mut Builder, alias: Alias) -> String {
+        let ((), column) = builder.fragment(|b| b.column(alias, &self.column.name));
+        format!("{column} IS NOT NULL")
+    }
+
     /// What the answer tells of a distance: a similarity from 0 to 1, rounded to six places, or NULL where there is none.
     pub(crate) fn similarity(&self, distance: &str) -> String {
         if !self.metric.has_similarity() {

@@ -2,6 +2,11 @@
 \t on
 \a
 SET client_min_messages = warning;
+-- Where the server has no pgvector there is vectors_absent.
+SELECT NOT EXISTS (SELECT FROM pg_available_extensions AS a WHERE a.name = 'vector') AS absent \gset
+\if :absent
+\quit
+\endif
 CREATE SCHEMA vs;
 CREATE SCHEMA vs_ext;
 CREATE EXTENSION vector SCHEMA vs_ext;
@@ -94,6 +99,12 @@ UPDATE vs.docs SET content = repeat('x', 50000) WHERE id = 2;
 SELECT t.via('vs a', 'search_vectors', '{"table": "vs.docs", "embedding": [1,0,0]}');
 UPDATE vs.docs SET content = repeat('x', 50000) WHERE id = 1;
 SELECT t.via('vs a', 'search_vectors', '{"table": "vs.docs", "embedding": [1,0,0]}');
+
+-- Its entry is small, and all tools together fit into what a client is shown: see context_size.
+SELECT t.key('vs all', scopes => '{read:tables,write:tables,execute:functions,execute:rpc,read:storage,write:storage,execute:jobs,read:vectors,read:schema}');
+SELECT sum(bytes) FILTER (WHERE x.name = 'search_vectors'), sum(bytes) <= 12000 AS fits
+  FROM mcp.handle('{"jsonrpc":"2.0","id":1,"method":"tools/list"}', t.credential('vs all'), '{"http": true, "headers": {"mcp-protocol-version": ["2025-11-25"]}}') AS h,
+       json_array_elements(h.body::json #> '{result,tools}') AS e(item), LATERAL (SELECT item ->> 'name', octet_length(item ->> 'name') + octet_length(item ->> 'description') + octet_length(item ->> 'inputSchema')) AS x(name, bytes);
 
 DROP SCHEMA vs, ai CASCADE;
 DROP EXTENSION vector;

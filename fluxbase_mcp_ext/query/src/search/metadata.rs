@@ -2,8 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use crate::error::QueryError;
+use crate::error::{QueryError, place, show};
 use crate::json::{Json, elements, members};
+use crate::operator::Written;
 use crate::table::{Column, Table};
 
 /// `{"lang": "eq.en"}` to a filter of paths into the column: numbers and booleans compare as JSON, all else as text.
@@ -24,6 +25,19 @@ pub(super) fn metadata_filter(
     let members = members(object, at)?;
     let mut filter = Vec::with_capacity(members.len());
     for (key, value) in &members {
+        let place = place(at, key);
+        if let Json::String(text) = Json::read(value, &place)?
+            && Written::read(&text, &place)?.is_none()
+        {
+            return Err(QueryError::grammar(format!("{place}: {} has no operator.", show(&text))).with_hint(
+                format!(
+                    "Write {{{0}:{1}}} or {{{0}:{{\"eq\":{2}}}}}.",
+                    show(key),
+                    show(&format!("eq.{text}")),
+                    show(&text)
+                ),
+            ));
+        }
         let path = format!("{}{}{}", quoted(&column.name), arrow(value, at)?, quoted(key));
         filter.push((path, value.get()));
     }

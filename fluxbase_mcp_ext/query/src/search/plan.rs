@@ -220,7 +220,8 @@ impl<'p, 't> Plan<'p, 't> {
         self.shown.write_inner(builder);
         builder.sql.push_str(&distance);
         builder.sql.push_str(" AS d FROM ");
-        self.write_from(builder, None);
+        let filled = near.filled(builder, Alias::TOP);
+        self.write_from(builder, Some(&filled));
         Self::write_nearest(builder, &distance, self.question.limit, exact);
         builder.sql.push_str(") AS _c ORDER BY _c.d");
     }
@@ -242,7 +243,8 @@ impl<'p, 't> Plan<'p, 't> {
             builder.sql.push_str("_n AS MATERIALIZED (SELECT ");
             self.shown.write_keys(builder);
             _ = write!(builder.sql, "{distance} AS d FROM ");
-            self.write_from(builder, None);
+            let filled = near.filled(builder, Alias::TOP);
+            self.write_from(builder, Some(&filled));
             Self::write_nearest(builder, distance, candidates, exact);
             let within = near.within(builder, "_n.d", self.threshold, "threshold");
             _ = write!(
