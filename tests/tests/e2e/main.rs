@@ -19,4 +19,5 @@ mod privilege;
 mod protocol;
 mod rls;
 mod stdio;
+mod vectors;
 mod z_secrecy;
