@@ -22,6 +22,7 @@ use crate::delegate;
 use crate::dispatch::{Pending, Request, Way};
 use crate::error::Error;
 use crate::gucs;
+use crate::standby;
 use crate::tools::functions;
 
 const NOTHING: &str = "Nothing was searched.";
@@ -93,6 +94,10 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
         Way::Here => {
             let said = delegate::ask(&Ask::Call { call }, body.as_bytes());
             read(said, hash)
+        }
+        // The listener waits for calls that it left with the primary.
+        Way::Later if standby::is_second() => {
+            Err(Error::refused("25006", format!("a standby makes no calls for others. {NOTHING}"), None))
         }
         Way::Later => {
             let mut bytes = [0; 16];

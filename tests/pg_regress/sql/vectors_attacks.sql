@@ -67,7 +67,7 @@ SELECT a, t.via('va a', 'search_vectors', ('{"table": "va.docs", "column": "open
     '{"column": "open\"; DROP TABLE va.docs; --"}', '{"table": "va.docs; SELECT 1"}', '{"embedding": "[1,0]'') OR true; --"}', '{"embedding": "[1,0]::vector"}', '{"metric": "cosine); DROP TABLE va.docs"}',
     '{"tags": ["x''}; DROP TABLE va.docs; --", "{y}", "\\\"", "NULL"]}', '{"metadata_filter": {"k''; DROP TABLE va.docs; --": "eq.v"}}', '{"metadata_filter": {"k\") OR true --": {"eq": "v"}}}',
     '{"metadata_filter": {"k": "eq.v'' OR true --"}}', '{"filter": {"content": "eq.'' OR true --"}}', '{"threshold": "0 OR true"}', '{"limit": "1; DROP TABLE va.docs"}', '{"mode": "text'' OR true"}']) AS a;
-SELECT t.via('va a', 'search_vectors', jsonb_build_object('knowledge_bases', ARRAY[$q$x"}\' OR true --$q$, '{of admin}', '']), 'embedding', '[1,0]'::jsonb));
+SELECT t.via('va a', 'search_vectors', jsonb_build_object('knowledge_bases', ARRAY[$q$x"}\' OR true --$q$, '{of admin}', ''], 'embedding', '[1,0]'::jsonb));
 SELECT t.via('va a', 'search_vectors', jsonb_build_object('table', 'va.docs', 'query', q, 'mode', 'text'))::jsonb ->> 'count' FROM unnest(ARRAY['one'' OR true --', '" & | ! ( ) :* <->', 'one & two', '''one''', E'\\', 'a:b*c', '-one', '"one"']) AS q;
 -- The words of a configuration stand in the statement as digits.
 UPDATE ai.knowledge_bases SET text_config = 'pg_catalog.english''); DROP TABLE va.docs; --';
