@@ -226,6 +226,21 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_is_trusted_by_scheme_host_and_port() {
+        let policy =
+            Policy::new("", "").and_then(|policy| policy.with_endpoint("mcp.x", " http://127.0.0.1:81/v1 "));
+        let policy = policy.expect("a URL");
+        assert_eq!(judge(&policy, "http://127.0.0.1:81/v1/embeddings"), Some(Trust::Runtime));
+        for url in ["http://127.0.0.1/", "https://127.0.0.1:81/", "http://localhost:81/"] {
+            assert_eq!(judge(&policy, url), None, "{url}");
+        }
+        assert_eq!(Policy::default().with_endpoint("mcp.x", ""), Ok(Policy::default()));
+        let error =
+            Policy::default().with_endpoint("mcp.x", "http://u:secret@a.example/").expect_err("a password");
+        assert!(error.starts_with("mcp.x: ") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_host_is_refused() {
         for entry in [
             "http://a.example",
