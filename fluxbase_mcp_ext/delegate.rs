@@ -9,7 +9,8 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use fluxbase_delegate::client::{self, Assembler, Broken, Said};
-use fluxbase_delegate::{Answer, Failure, Request, Status};
+use fluxbase_delegate::message::{Delete, MOST_VERSIONS};
+use fluxbase_delegate::{Answer, Failure, Id, Request, Status, Work};
 use pgrx::prelude::*;
 use pgrx::{PgXactCallbackEvent, register_xact_callback};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -130,6 +131,18 @@ pub fn at_commit(request: Request, body: Vec<u8>) {
             _ = send(&bytes);
         }
     });
+}
+
+/// Time for a delete that nobody waits for, in milliseconds.
+const DELETE_MS: u64 = 60_000;
+
+/// Removes versions of stored files once the transaction is committed; nothing if it is rolled back. Nobody is told what became of it: what
+/// is still there is for the sweep, which must find it by [`Work::List`].
+pub fn delete_at_commit(space: &str, ids: &[Id]) {
+    for ids in ids.chunks(MOST_VERSIONS) {
+        let work = Delete { space: space.to_owned(), ids: ids.to_vec(), timeout_ms: DELETE_MS };
+        at_commit(Request::Leave { work: Work::Delete(work) }, Vec::new());
+    }
 }
 
 /// Longest that one step of [`send`] may take.
@@ -268,13 +281,14 @@ fn wait(socket: Option<(&Socket, u32)>, time: Option<Duration>) {
     check_for_interrupts!();
 }
 
-/// How the delegate worker is: one row. The numbers are NULL when it does not answer.
+/// How the delegate worker is: one row. The numbers are NULL when it does not answer. `storage` is where files are stored; `storage_error`
+/// is NULL when one could be written, read and removed there just now.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp.worker_status()
     RETURNS TABLE (state pg_catalog.text, pid pg_catalog.int4, uptime_s pg_catalog.int8, calls pg_catalog.int4,
                    max_calls pg_catalog.int4, pending pg_catalog.int4, max_pending pg_catalog.int4, bytes pg_catalog.int8,
                    max_bytes pg_catalog.int8, begun pg_catalog.int8, failed pg_catalog.int8, refused pg_catalog.int8,
-                   hint pg_catalog.text)
+                   storage pg_catalog.text, storage_error pg_catalog.text, hint pg_catalog.text)
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 #[allow(clippy::type_complexity)]
@@ -293,6 +307,8 @@ fn worker_status() -> TableIterator<
         name!(begun, Option<i64>),
         name!(failed, Option<i64>),
         name!(refused, Option<i64>),
+        name!(storage, Option<String>),
+        name!(storage_error, Option<String>),
         name!(hint, Option<String>),
     ),
 > {
@@ -310,6 +326,7 @@ fn worker_status() -> TableIterator<
                 begun,
                 failed,
                 refused,
+                storage,
             } = status;
             let small = |number: usize| i32::try_from(number).ok();
             let large = |number: u64| i64::try_from(number).ok();
@@ -326,6 +343,8 @@ fn worker_status() -> TableIterator<
                 large(begun),
                 large(failed),
                 large(refused),
+                Some(storage.place).filter(|place| !place.is_empty()),
+                storage.error,
                 None,
             )
         }
@@ -339,7 +358,7 @@ fn worker_status() -> TableIterator<
                 Lost::NotPreloaded => ("not preloaded", PRELOAD.to_owned()),
                 lost => ("not answering", lost.into_error("Nothing was asked.").to_string()),
             };
-            (state, None, None, None, None, None, None, None, None, None, None, None, Some(hint))
+            (state, None, None, None, None, None, None, None, None, None, None, None, None, None, Some(hint))
         }
     };
     TableIterator::once(row)

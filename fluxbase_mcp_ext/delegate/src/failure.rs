@@ -55,6 +55,21 @@ pub enum Failure {
         "no memory for the reply became free in time: replies to others take all {limit} bytes (mcp.worker_max_memory)"
     )]
     Memory { limit: u64 },
+    /// The version does not exist.
+    #[error("the stored file is gone")]
+    Missing,
+    /// The version exists already.
+    #[error("the version is stored already")]
+    Exists,
+    /// `mcp.storage_url` or the credentials do not say where and how to store.
+    #[error("files cannot be stored: {reason}")]
+    Unset { reason: String },
+    /// The store has no room.
+    #[error("the storage is full: {reason}")]
+    NoRoom { reason: String },
+    /// The store cannot be reached, or refuses.
+    #[error("the storage does not work: {reason}")]
+    Storage { reason: String },
     /// Whoever asked went away, or cancelled.
     #[error("the call was cancelled")]
     Cancelled,
@@ -76,8 +91,15 @@ impl Failure {
             | Failure::TooMuch { .. }
             | Failure::Unreachable { .. }
             | Failure::Protocol { .. }
+            | Failure::Missing
+            | Failure::Exists
+            | Failure::Unset { .. }
+            | Failure::NoRoom { .. }
             | Failure::Time { sent: false, .. } => Ran::No,
-            Failure::Time { sent: true, .. } | Failure::Broken { .. } | Failure::Cancelled => Ran::Maybe,
+            Failure::Time { sent: true, .. }
+            | Failure::Broken { .. }
+            | Failure::Storage { .. }
+            | Failure::Cancelled => Ran::Maybe,
             Failure::TooLarge { .. } | Failure::Memory { .. } => Ran::Yes,
         }
     }
@@ -91,6 +113,14 @@ impl Failure {
             }
             (Failure::Address { .. }, _) => {
                 "Nothing was sent. Only mcp.functions_url may name a host of a private network."
+            }
+            (Failure::Unset { .. }, _) => {
+                "An administrator sets mcp.storage_url and mcp.storage_credentials_file; mcp.worker_status() tells what is wrong."
+            }
+            (Failure::NoRoom { .. }, _) => "Nothing was stored. An administrator makes room.",
+            (Failure::Missing | Failure::Exists, _) => "Nothing was changed.",
+            (Failure::Storage { .. }, _) => {
+                "An administrator looks at mcp.worker_status() and the server log."
             }
             (_, Ran::No) => "Nothing was sent.",
             (_, Ran::Maybe) => "It may or may not have run: look before you call again.",

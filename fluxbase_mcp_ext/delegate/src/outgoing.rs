@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::address;
 use crate::failure::Failure;
-use crate::message::{Call, Head};
+use crate::message::{Call, HttpHead};
 use crate::policy::{self, Policy, Trust};
 
 /// Time for a connection, TLS included.
@@ -218,7 +218,7 @@ fn shortened(text: &str) -> String {
 #[derive(Debug)]
 pub struct Incoming {
     /// Its head.
-    pub head: Head,
+    pub head: HttpHead,
     /// Bytes of the body, where the other side told.
     pub length: Option<u64>,
     response: Response,
@@ -340,13 +340,13 @@ fn written_address(url: &Url) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
-fn head(response: &Response) -> Result<Head, u64> {
+fn head(response: &Response) -> Result<HttpHead, u64> {
     let mut size = 0;
     let headers = response.headers().iter().map(|(name, value)| {
         size += name.as_str().len() + value.len() + 4;
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     });
-    let head = Head { status: response.status().as_u16(), headers: headers.collect() };
+    let head = HttpHead { status: response.status().as_u16(), headers: headers.collect() };
     if size > LARGEST_HEAD { Err(LARGEST_HEAD as u64) } else { Ok(head) }
 }
 

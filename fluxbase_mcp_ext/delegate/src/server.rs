@@ -23,9 +23,10 @@ use crate::budget::{Budget, Share};
 use crate::failure::Failure;
 use crate::frame::Kind;
 use crate::heap;
-use crate::message::{Answer, Call, Id, Request, Status};
-use crate::outgoing::{Lookup, Outgoing, Until};
+use crate::message::{Answer, Head, Id, Request, Status, StorageStatus, Work};
+use crate::outgoing::{Incoming, Lookup, Outgoing, Until};
 use crate::policy::Policy;
+use crate::storage::{Content, Storage};
 use crate::store::{Found, Kept, NotBegun, Store};
 use crate::wire::{
     Frames, Gone, ReadError, closed, drain, fail, refused, tell, write_body, write_frame, write_json,
@@ -42,6 +43,9 @@ const SPARE: usize = 200;
 
 /// Bytes from which on a block of a kept reply is complete.
 const BLOCK: usize = 64 * 1024;
+
+/// Why nothing is stored before [`Server::set_storage`].
+const UNSET: &str = "no place to store files is set";
 
 /// Longest owner and token, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -73,10 +77,12 @@ impl Default for Limits {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     limits: Limits,
     policy: Policy,
+    /// Where files are stored, or why that is not known.
+    storage: Result<Arc<Storage>, String>,
 }
 
 /// What all tasks share.
@@ -132,7 +138,7 @@ impl Server {
             shared: Arc::new(Shared {
                 outgoing: Outgoing::new(lookup)?,
                 budget: Budget::new(limits.max_bytes),
-                settings: RwLock::new(Arc::new(Settings { limits, policy })),
+                settings: RwLock::new(Arc::new(Settings { limits, policy, storage: Err(UNSET.to_owned()) })),
                 store: Mutex::default(),
                 ended: Notify::new(),
                 calls: AtomicUsize::new(0),
@@ -150,8 +156,13 @@ impl Server {
     /// Takes other settings from now on; calls in flight keep theirs.
     pub fn set(&self, policy: Policy, limits: Limits) {
         self.shared.budget.resize(limits.max_bytes);
-        *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Settings { limits, policy });
+        self.shared.change(|settings| Settings { limits, policy, ..settings });
+    }
+
+    /// Stores files there from now on, or nowhere for the reason given; what is under way ends where it began.
+    pub fn set_storage(&self, storage: Result<Storage, String>) {
+        let storage = storage.map(Arc::new);
+        self.shared.change(|settings| Settings { storage, ..settings });
     }
 
     /// Serves connections of processes of user `owner`, for ever. To be run in a current-thread runtime.
@@ -201,6 +212,11 @@ impl Shared {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn change(&self, to: impl FnOnce(Settings) -> Settings) {
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        *settings = Arc::new(to(Settings::clone(&settings)));
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,7 +243,8 @@ impl Shared {
         };
         // What a reader that does not read holds, it holds no longer than this.
         let longest =
-            request.call().map_or(LONGEST, |call| Duration::from_millis(call.timeout_ms).min(LONGEST)) + READ;
+            request.work().map_or(LONGEST, |work| Duration::from_millis(work.timeout_ms()).min(LONGEST))
+                + READ;
         // The answer, unless whoever asked goes away first: then all that is under way is dropped.
         tokio::select! {
             biased;
@@ -245,16 +262,16 @@ impl Shared {
         }
         let request: Request =
             serde_json::from_slice(&first.payload).map_err(|error| refused(&error.to_string()))?;
-        let Some(call) = request.call() else { return Ok((request, Body::default())) };
+        let size = request.work().map_or(0, Work::body_length);
         let limit = self.settings().limits.max_request;
-        if call.body_length > limit {
-            return Err(ReadError::Refused(Failure::TooMuch { size: call.body_length, limit }));
+        if size > limit {
+            return Err(ReadError::Refused(Failure::TooMuch { size, limit }));
         }
-        if call.body_length == 0 {
+        if size == 0 {
             return Ok((request, Body::default()));
         }
-        let share = self.budget.take(call.body_length).await;
-        let length = call.body_length as usize;
+        let share = self.budget.take(size).await;
+        let length = size as usize;
         let mut bytes = BytesMut::with_capacity(length);
         while bytes.len() < length {
             let part = frames.next().await?;
@@ -275,20 +292,21 @@ impl Shared {
         body: Body,
     ) -> Result<(), Gone> {
         match request {
-            Request::Call { call } => {
+            Request::Call { work } => {
                 let counted = Counted { shared: self, failed: true };
-                match self.call(writer, &call, body, counted).await? {
+                match self.call(writer, work, body, counted).await? {
                     Ok(()) => Ok(()),
                     Err(failure) => fail(writer, &failure).await,
                 }
             }
-            Request::Submit { id, owner, token, call } => match self.submit(id, owner, token, call, body) {
-                Ok(()) => tell(writer, &Answer::Accepted).await,
-                Err(failure) => {
-                    self.refused.fetch_add(1, Ordering::Relaxed);
-                    fail(writer, &failure).await
-                }
-            },
+            Request::Submit { id, owner, token, work } => {
+                let begun = self.submit(id, owner, token, work, body);
+                self.accepted(writer, begun).await
+            }
+            Request::Leave { work } => {
+                let begun = self.leave(work);
+                self.accepted(writer, begun).await
+            }
             Request::Wait { token, after, timeout_ms } => {
                 let time = Duration::from_millis(timeout_ms).min(LONGEST);
                 let ended = tokio::time::timeout(time, self.wait(&token, after)).await.unwrap_or_default();
@@ -320,8 +338,22 @@ impl Shared {
                 tell(writer, &Answer::Done).await
             }
             Request::Status => {
-                let status = self.status();
+                let status = self.status().await;
                 tell(writer, &Answer::Status(status)).await
+            }
+        }
+    }
+
+    async fn accepted(
+        &self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        begun: Result<(), Failure>,
+    ) -> Result<(), Gone> {
+        match begun {
+            Ok(()) => tell(writer, &Answer::Accepted).await,
+            Err(failure) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                fail(writer, &failure).await
             }
         }
     }
@@ -331,11 +363,37 @@ impl Shared {
         Place::take(&self.calls, limits.max_calls).ok_or(Failure::Busy { limit: limits.max_calls })
     }
 
-    /// Makes a call and writes the reply as it arrives.
+    /// Begins work, and comes back with the head of its reply.
+    async fn begin(
+        &self,
+        work: Work,
+        body: Bytes,
+        settings: &Settings,
+        until: Until,
+    ) -> Result<Begun, Failure> {
+        if let Work::Http(call) = work {
+            let incoming = self.outgoing.begin(&call, body, &settings.policy, until).await?;
+            let room = incoming.length.unwrap_or(call.max_response);
+            return Ok(Begun {
+                head: Head::Http(incoming.head.clone()),
+                room,
+                parts: Parts::Http(Box::new(incoming)),
+            });
+        }
+        let storage =
+            settings.storage.as_ref().map_err(|reason| Failure::Unset { reason: reason.clone() })?;
+        let (head, content) = storage.perform(work, body, until).await?;
+        Ok(match content {
+            None => Begun { head, room: 0, parts: Parts::None },
+            Some(content) => Begun { head, room: content.length(), parts: Parts::Stored(content) },
+        })
+    }
+
+    /// Does the work and writes the reply as it arrives.
     async fn call(
         &self,
         writer: &mut (impl AsyncWrite + Unpin),
-        call: &Call,
+        work: Work,
         body: Body,
         mut counted: Counted<'_>,
     ) -> Result<Result<(), Failure>, Gone> {
@@ -348,14 +406,14 @@ impl Shared {
             }
         };
         self.begun.fetch_add(1, Ordering::Relaxed);
-        let until = until(call);
-        let mut incoming = match self.outgoing.begin(call, body.bytes, &settings.policy, until).await {
-            Ok(incoming) => incoming,
+        let until = until(&work);
+        let mut begun = match self.begin(work, body.bytes, &settings, until).await {
+            Ok(begun) => begun,
             Err(failure) => return Ok(Err(failure)),
         };
-        write_json(writer, Kind::Head, &incoming.head).await?;
+        write_json(writer, Kind::Head, &begun.head).await?;
         loop {
-            match incoming.next_part().await {
+            match begun.parts.next_part().await {
                 Err(failure) => return Ok(Err(failure)),
                 Ok(None) => break,
                 Ok(Some(part)) => {
@@ -378,7 +436,7 @@ impl Shared {
         id: Id,
         owner: String,
         token: String,
-        call: Call,
+        work: Work,
         body: Body,
     ) -> Result<(), Failure> {
         if owner.len() > LONGEST_NAME || token.len() > LONGEST_NAME {
@@ -393,7 +451,7 @@ impl Shared {
         })?;
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let outcome = shared.kept(&call, body).await;
+            let outcome = shared.kept(work, body).await;
             shared.store().end(id, outcome, Instant::now());
             shared.ended.notify_waiters();
         });
@@ -401,23 +459,36 @@ impl Shared {
         Ok(())
     }
 
-    async fn kept(&self, call: &Call, body: Body) -> Result<Kept, Failure> {
+    /// Begins work that nobody asks for later.
+    fn leave(self: &Arc<Self>, work: Work) -> Result<(), Failure> {
+        if !matches!(work, Work::Delete(_)) {
+            return Err(Failure::Protocol { reason: "only a delete is done for nobody".to_owned() });
+        }
+        let limit = self.settings().limits.max_calls;
+        if self.calls.load(Ordering::Relaxed) >= limit {
+            return Err(Failure::Busy { limit });
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move { shared.kept(work, Body::default()).await });
+        Ok(())
+    }
+
+    async fn kept(&self, work: Work, body: Body) -> Result<Kept, Failure> {
         let mut counted = Counted { shared: self, failed: true };
         let settings = self.settings();
         let _place = self.place(&settings.limits).inspect_err(|_| counted.refused())?;
         self.begun.fetch_add(1, Ordering::Relaxed);
-        let until = until(call);
-        let mut incoming = self.outgoing.begin(call, body.bytes, &settings.policy, until).await?;
+        let until = until(&work);
+        let mut begun = self.begin(work, body.bytes, &settings, until).await?;
         // In blocks of our own: a part may be one byte of a large buffer.
         let (mut blocks, mut block) = (Vec::new(), BytesMut::new());
         let mut share: Option<Share> = None;
         let mut size = 0;
-        while let Some(part) = incoming.next_part().await? {
+        while let Some(part) = begun.parts.next_part().await? {
             if share.is_none() {
-                let wanted = incoming.length.unwrap_or(call.max_response);
                 share = Some(
                     until
-                        .within(self.budget.take(wanted))
+                        .within(self.budget.take(begun.room))
                         .await
                         .ok_or(Failure::Memory { limit: self.budget.limit() })?,
                 );
@@ -434,7 +505,7 @@ impl Shared {
         }
         self.since_trim.fetch_add(size, Ordering::Relaxed);
         counted.failed = false;
-        Ok(Kept { head: incoming.head.clone(), body: blocks, share })
+        Ok(Kept { head: begun.head, body: blocks, share })
     }
 
     async fn wait(&self, token: &str, after: u64) -> Vec<crate::message::Ended> {
@@ -450,8 +521,13 @@ impl Shared {
         }
     }
 
-    fn status(&self) -> Status {
-        let limits = &self.settings().limits;
+    async fn status(&self) -> Status {
+        let settings = self.settings();
+        let limits = &settings.limits;
+        let storage = match &settings.storage {
+            Ok(storage) => StorageStatus { place: storage.place(), error: storage.probe().await },
+            Err(reason) => StorageStatus { place: String::new(), error: Some(reason.clone()) },
+        };
         Status {
             pid: std::process::id(),
             uptime_s: self.started.elapsed().as_secs(),
@@ -464,6 +540,7 @@ impl Shared {
             begun: self.begun.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            storage,
         }
     }
 }
@@ -496,6 +573,31 @@ impl Drop for Counted<'_> {
     }
 }
 
-fn until(call: &Call) -> Until {
-    Until::after(Duration::from_millis(call.timeout_ms).min(LONGEST))
+/// Work whose reply has begun.
+struct Begun {
+    head: Head,
+    /// Most bytes of the body.
+    room: u64,
+    parts: Parts,
+}
+
+/// Where the body of a reply comes from.
+enum Parts {
+    Http(Box<Incoming>),
+    Stored(Content),
+    None,
+}
+
+impl Parts {
+    async fn next_part(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Parts::Http(incoming) => incoming.next_part().await,
+            Parts::Stored(content) => content.next_part().await,
+            Parts::None => Ok(None),
+        }
+    }
+}
+
+fn until(work: &Work) -> Until {
+    Until::after(Duration::from_millis(work.timeout_ms()).min(LONGEST))
 }
