@@ -38,6 +38,12 @@ const READ: Duration = Duration::from_secs(30);
 /// Longest that a waiter waits, and a call lasts.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// How often unfinished files are looked for.
+const TIDY: Duration = Duration::from_secs(600);
+
+/// How old an unfinished file is that nobody writes any more: older than any call.
+const STALE: Duration = Duration::from_secs(2 * 3600);
+
 /// Connections beyond the calls: waiters and collectors.
 const SPARE: usize = 200;
 
@@ -194,13 +200,20 @@ impl Server {
     }
 }
 
-/// Once a second: what was not collected goes, and so does memory that is not in use.
+/// Once a second: what was not collected goes, and so does memory that is not in use. Now and then: files that were never finished.
 async fn sweep(shared: &Shared) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
+    let mut tidied: Option<(Instant, Arc<Storage>)> = None;
     loop {
         every.tick().await;
-        let keep = shared.settings().limits.keep;
-        shared.store().expire(Instant::now(), keep);
+        let settings = shared.settings();
+        shared.store().expire(Instant::now(), settings.limits.keep);
+        if let Ok(storage) = &settings.storage
+            && !tidied.as_ref().is_some_and(|(at, old)| at.elapsed() < TIDY && Arc::ptr_eq(old, storage))
+        {
+            storage.tidy(STALE).await;
+            tidied = Some((Instant::now(), Arc::clone(storage)));
+        }
         if shared.since_trim.swap(0, Ordering::Relaxed) > 1 << 20 {
             heap::give_back();
         }
@@ -254,7 +267,7 @@ impl Shared {
         }
     }
 
-    async fn read(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<(Request, Body), ReadError> {
+    async fn read(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<(Request, Bytes), ReadError> {
         let mut frames = Frames::new(reader);
         let first = frames.next().await?;
         if first.kind != Kind::Request {
@@ -268,7 +281,7 @@ impl Shared {
             return Err(ReadError::Refused(Failure::TooMuch { size, limit }));
         }
         if size == 0 {
-            return Ok((request, Body::default()));
+            return Ok((request, Bytes::new()));
         }
         let share = self.budget.take(size).await;
         let length = size as usize;
@@ -282,14 +295,14 @@ impl Shared {
             bytes.extend_from_slice(&part.payload);
         }
         self.since_trim.fetch_add(length as u64, Ordering::Relaxed);
-        Ok((request, Body { bytes: bytes.freeze(), _share: Some(share) }))
+        Ok((request, Bytes::from_owner(Counting { bytes, _share: share })))
     }
 
     async fn answer(
         self: &Arc<Self>,
         writer: &mut (impl AsyncWrite + Unpin),
         request: Request,
-        body: Body,
+        body: Bytes,
     ) -> Result<(), Gone> {
         match request {
             Request::Call { work } => {
@@ -394,7 +407,7 @@ impl Shared {
         &self,
         writer: &mut (impl AsyncWrite + Unpin),
         work: Work,
-        body: Body,
+        body: Bytes,
         mut counted: Counted<'_>,
     ) -> Result<Result<(), Failure>, Gone> {
         let settings = self.settings();
@@ -407,7 +420,7 @@ impl Shared {
         };
         self.begun.fetch_add(1, Ordering::Relaxed);
         let until = until(&work);
-        let mut begun = match self.begin(work, body.bytes, &settings, until).await {
+        let mut begun = match self.begin(work, body, &settings, until).await {
             Ok(begun) => begun,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -437,7 +450,7 @@ impl Shared {
         owner: String,
         token: String,
         work: Work,
-        body: Body,
+        body: Bytes,
     ) -> Result<(), Failure> {
         if owner.len() > LONGEST_NAME || token.len() > LONGEST_NAME {
             return Err(Failure::Protocol {
@@ -469,17 +482,17 @@ impl Shared {
             return Err(Failure::Busy { limit });
         }
         let shared = Arc::clone(self);
-        tokio::spawn(async move { shared.kept(work, Body::default()).await });
+        tokio::spawn(async move { shared.kept(work, Bytes::new()).await });
         Ok(())
     }
 
-    async fn kept(&self, work: Work, body: Body) -> Result<Kept, Failure> {
+    async fn kept(&self, work: Work, body: Bytes) -> Result<Kept, Failure> {
         let mut counted = Counted { shared: self, failed: true };
         let settings = self.settings();
         let _place = self.place(&settings.limits).inspect_err(|_| counted.refused())?;
         self.begun.fetch_add(1, Ordering::Relaxed);
         let until = until(&work);
-        let mut begun = self.begin(work, body.bytes, &settings, until).await?;
+        let mut begun = self.begin(work, body, &settings, until).await?;
         // In blocks of our own: a part may be one byte of a large buffer.
         let (mut blocks, mut block) = (Vec::new(), BytesMut::new());
         let mut share: Option<Share> = None;
@@ -545,11 +558,17 @@ impl Shared {
     }
 }
 
-/// A request's body with its part of the budget.
-#[derive(Debug, Default)]
-struct Body {
-    bytes: Bytes,
-    _share: Option<Share>,
+/// A request's body with its part of the budget, which it keeps as long as anybody holds a part of the body: a write to a disk goes on when
+/// nobody waits for it any more.
+struct Counting {
+    bytes: BytesMut,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counting {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Counts a call as failed unless it is told otherwise, also when it is dropped half-way.
