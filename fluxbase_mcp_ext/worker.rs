@@ -116,7 +116,11 @@ pub extern "C-unwind" fn fluxbase_mcp_delegate_main(_argument: pg_sys::Datum) {
 
 /// The other thread. It must not call Postgres, not even to write to the log.
 fn serve(server: Server, mut bell: Bell) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING).build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             bell.log(format!("no runtime: {error}"));
