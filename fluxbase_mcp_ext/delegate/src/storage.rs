@@ -54,6 +54,9 @@ const PROBES: &str = "probe";
 /// Bytes from which on a hash is made in another thread.
 const LARGE: usize = 64 * 1024;
 
+/// Servers count bytes in signed numbers, and refuse larger ones.
+const LARGEST: u64 = i64::MAX as u64;
+
 /// What times are told about.
 const STORAGE: &str = "the storage";
 
@@ -166,13 +169,15 @@ impl Storage {
         let end = get.offset.saturating_add(get.length);
         let mut options = GetOptions::default();
         if self.root.is_none() {
-            if get.length == 0 {
+            if get.length == 0 || get.offset > LARGEST {
                 return Ok(none(self.size(&key).await?));
             }
             // All of it is asked for without a range, since no range is in an empty file.
-            if get.offset > 0 || get.length < u64::MAX {
-                options.range = Some(GetRange::Bounded(get.offset..end));
-            }
+            options.range = match (get.offset, end) {
+                (0, LARGEST..) => None,
+                (offset, LARGEST..) => Some(GetRange::Offset(offset)),
+                (offset, end) => Some(GetRange::Bounded(offset..end)),
+            };
         }
         let found = match self.store.get_opts(&key, options).await {
             Ok(found) => found,
