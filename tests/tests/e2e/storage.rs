@@ -24,7 +24,8 @@ mod s3;
 /// Most bytes of one answer.
 const MOST: usize = 10 << 20;
 
-const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 const ERAS: [Era; 6] = [
     Era::Plain,
@@ -59,7 +60,9 @@ fn begin(configuration: &str, environment: &[(&str, &str)]) -> Stage {
         )
         .expect("the tables can be made");
     let listener = Listener::start(&cluster, &database.listener_url, environment);
-    let key = |user| database.client_key(&["--name", user, "--user", user, "--scopes", "read:storage,write:storage"]);
+    let key = |user| {
+        database.client_key(&["--name", user, "--user", user, "--scopes", "read:storage,write:storage"])
+    };
     Stage { listener, ann: key("ann"), ben: key("ben"), database, cluster }
 }
 
@@ -72,7 +75,8 @@ impl Stage {
     /// Nothing is kept in the worker: each end was acknowledged.
     fn until_idle(&self) {
         eventually(Duration::from_secs(20), "the worker is idle", || {
-            (self.value("SELECT concat_ws(' ', calls, pending, bytes) FROM mcp.worker_status()") == "0 0 0").then_some(())
+            (self.value("SELECT concat_ws(' ', calls, pending, bytes) FROM mcp.worker_status()") == "0 0 0")
+                .then_some(())
         });
     }
 
@@ -116,7 +120,9 @@ fn round_trip(stage: &Stage, era: Era) {
         "{loaded}"
     );
     assert_eq!(loaded.get("untrusted").is_some(), is_structured(era), "{loaded}");
-    let part = client.call("download_object", json!({ "bucket": "uploads", "key": key, "offset": 1, "length": 2 })).value();
+    let part = client
+        .call("download_object", json!({ "bucket": "uploads", "key": key, "offset": 1, "length": 2 }))
+        .value();
     assert_eq!((&part["content"], &part["next_offset"]), (&json!("\u{e9}"), &json!(3)), "{part}");
 
     let image = json!({ "bucket": "uploads", "key": "dot.png", "content": PNG, "encoding": "base64" });
@@ -131,17 +137,20 @@ fn round_trip(stage: &Stage, era: Era) {
     assert_eq!(listed["common_prefixes"], json!(["notes/"]), "{listed}");
     assert_eq!(listed["objects"][0]["key"], json!("dot.png"), "{listed}");
     let content = answer.response.json()["result"]["content"].clone();
-    let links: Vec<&Value> = content.as_array().expect("a list").iter().filter(|item| item["type"] == "resource_link").collect();
+    let links: Vec<&Value> =
+        content.as_array().expect("a list").iter().filter(|item| item["type"] == "resource_link").collect();
     assert_eq!(links.len(), usize::from(is_structured(era)), "{content}");
 
-    let listed = client.call("list_objects", json!({ "bucket": "uploads", "prefix": "notes/" })).response.json();
+    let listed =
+        client.call("list_objects", json!({ "bucket": "uploads", "prefix": "notes/" })).response.json();
     let uri = match is_structured(era) {
         true => listed["result"]["content"][1]["uri"].as_str().expect("a URI").to_owned(),
         false => "fluxbase://storage/uploads/notes%2F%C3%A4%20file.txt".to_owned(),
     };
     let read = client.request("resources/read", json!({ "uri": uri })).json();
     assert_eq!(read["result"]["contents"][0]["text"], json!("h\u{e9}llo"), "{read}");
-    let read = client.request("resources/read", json!({ "uri": "fluxbase://storage/uploads/dot.png" })).json();
+    let read =
+        client.request("resources/read", json!({ "uri": "fluxbase://storage/uploads/dot.png" })).json();
     assert_eq!(read["result"]["contents"][0]["blob"], json!(PNG), "{read}");
     let buckets = client.request("resources/read", json!({ "uri": "fluxbase://storage/buckets" })).text();
     assert!(buckets.contains(r#"\"id\":\"uploads\""#), "{buckets}");
@@ -152,7 +161,8 @@ fn round_trip(stage: &Stage, era: Era) {
         let text = other.call(tool, named(key)).error();
         assert!(text.contains("there is no object"), "{text}");
     }
-    let text = other.call("upload_object", json!({ "bucket": "uploads", "key": key, "content": "x" })).error();
+    let text =
+        other.call("upload_object", json!({ "bucket": "uploads", "key": key, "content": "x" })).error();
     assert!(text.contains("you may not store"), "{text}");
     let forged = json!({ "bucket": "uploads", "key": "mine", "content": "x", "version": stored["version"] });
     let text = other.call("upload_object", forged).error();
@@ -184,7 +194,8 @@ fn files_go_to_an_s3_server_and_come_back() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let server = runtime.block_on(S3::start());
     let stage = begin("", &[]);
-    let text = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", s3::KEY_ID, s3::SECRET);
+    let text =
+        format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", s3::KEY_ID, s3::SECRET);
     stage.cluster.write("s3.credentials", &text);
     let file = stage.cluster.folder().join("s3.credentials");
     run(settings().as_user("chmod").arg("0600").arg(&file));
@@ -197,7 +208,10 @@ fn files_go_to_an_s3_server_and_come_back() {
         admin.batch_execute(&sql).expect("set");
     }
     eventually(Duration::from_secs(20), "the worker uses the server", || {
-        stage.value("SELECT storage FROM mcp.worker_status() WHERE storage_error IS NULL").starts_with("s3://").then_some(())
+        stage
+            .value("SELECT storage FROM mcp.worker_status() WHERE storage_error IS NULL")
+            .starts_with("s3://")
+            .then_some(())
     });
     for era in ERAS {
         round_trip(&stage, era);
@@ -214,7 +228,8 @@ fn files_go_to_an_s3_server_and_come_back() {
     server.stop();
     drop(runtime);
     let mut client = stage.listener.client(&stage.ann);
-    let text = client.call("upload_object", json!({ "bucket": "uploads", "key": "k", "content": "x" })).error();
+    let text =
+        client.call("upload_object", json!({ "bucket": "uploads", "key": "k", "content": "x" })).error();
     assert!(text.contains("the storage does not work") && !text.contains(s3::SECRET), "{text}");
     assert_eq!(stage.value("SELECT count(*)::text FROM storage.objects"), "0");
     assert!(!stage.cluster.log().contains(s3::SECRET), "the log holds the secret");
@@ -232,8 +247,12 @@ fn ten_megabytes_at_once_and_more_in_parts() {
     assert_eq!((content.len(), &content[MOST - 20..]), (MOST, "cdef0123456789abcdef"));
 
     let text = client.call("download_object", named("more.txt")).error();
-    assert!(text.contains("has 10485762 bytes") && text.contains("\"offset\":0,\"length\":10485760"), "{text}");
-    let read = client.request("resources/read", json!({ "uri": "fluxbase://storage/uploads/more.txt" })).text();
+    assert!(
+        text.contains("has 10485762 bytes") && text.contains("\"offset\":0,\"length\":10485760"),
+        "{text}"
+    );
+    let read =
+        client.request("resources/read", json!({ "uri": "fluxbase://storage/uploads/more.txt" })).text();
     assert!(read.contains("has 10485762 bytes"), "{read}");
     let (mut all, mut offset) = (String::new(), json!(0));
     while !offset.is_null() {
@@ -290,11 +309,20 @@ fn pages_of_many_objects_are_all_of_them() {
         println!("2,500 objects in pages of at most {limit}: {pages} pages");
         let different: BTreeSet<&String> = seen.iter().collect();
         assert_eq!(different.len(), seen.len(), "none twice");
-        assert_eq!(seen.iter().filter(|key| key.as_bytes()[0].is_ascii_digit() && !key.starts_with("0/0-")).count(), 2500);
-        admin.batch_execute("DELETE FROM storage.objects WHERE path LIKE 'z/%' OR path LIKE '0/0-%'").expect("deleted");
+        assert_eq!(
+            seen.iter().filter(|key| key.as_bytes()[0].is_ascii_digit() && !key.starts_with("0/0-")).count(),
+            2500
+        );
+        admin
+            .batch_execute("DELETE FROM storage.objects WHERE path LIKE 'z/%' OR path LIKE '0/0-%'")
+            .expect("deleted");
     }
-    let folders = client.call("list_objects", json!({ "bucket": "uploads", "delimiter": "/", "limit": 3 })).value();
-    assert_eq!((&folders["common_prefixes"], &folders["next_marker"]), (&json!(["0/", "1/", "2/"]), &json!("2/")));
+    let folders =
+        client.call("list_objects", json!({ "bucket": "uploads", "delimiter": "/", "limit": 3 })).value();
+    assert_eq!(
+        (&folders["common_prefixes"], &folders["next_marker"]),
+        (&json!(["0/", "1/", "2/"]), &json!("2/"))
+    );
 }
 
 /// Proves that a key that is revoked between the two steps of a call gets nothing, and leaves nothing behind.
@@ -302,7 +330,9 @@ fn pages_of_many_objects_are_all_of_them() {
 fn a_revoked_key_collects_nothing() {
     let stage = begin("", &[]);
     let mut client = stage.listener.client(&stage.ann);
-    assert!(client.call("upload_object", json!({ "bucket": "uploads", "key": "k", "content": "secret" })).is_ok());
+    assert!(
+        client.call("upload_object", json!({ "bucket": "uploads", "key": "k", "content": "secret" })).is_ok()
+    );
     // The two steps as the listener takes them.
     let mut admin = stage.database.admin();
     let mut serve = |tool: &str, arguments: Value, pending: Option<&str>| -> String {
@@ -312,7 +342,9 @@ fn a_revoked_key_collects_nothing() {
             transport["pending"] = json!({ "id": id });
         }
         let parameters = [request.to_string(), stage.ann.credential(), transport.to_string()];
-        let row = admin.query_one("SELECT mcp._serve($1, $2, $3)", &[&parameters[0], &parameters[1], &parameters[2]]).expect("a row");
+        let row = admin
+            .query_one("SELECT mcp._serve($1, $2, $3)", &[&parameters[0], &parameters[1], &parameters[2]])
+            .expect("a row");
         row.get(0)
     };
     let new = json!({ "bucket": "uploads", "key": "new", "content": "x" });
@@ -332,7 +364,11 @@ fn a_revoked_key_collects_nothing() {
     }
     assert_eq!(stage.value("SELECT string_agg(path, ' ') FROM storage.objects"), "k");
     eventually(Duration::from_secs(20), "the sweep finds what was stored", || {
-        stage.database.admin().batch_execute("UPDATE mcp._sweep SET after = NULL; SELECT mcp._sweep_storage('-1 hour', 1000)").expect("swept");
+        stage
+            .database
+            .admin()
+            .batch_execute("UPDATE mcp._sweep SET after = NULL; SELECT mcp._sweep_storage('-1 hour', 1000)")
+            .expect("swept");
         (stage.counts() == "1 1").then_some(())
     });
 }
@@ -350,12 +386,17 @@ fn fifty_downloads_at_once_stay_in_bounds() {
     const BOUND_MB: u64 = 1536;
     let stage = begin("", &[("FLUXBASE_LISTENER_POOL_SIZE", "4")]);
     stage.store("most.bin", &format!("repeat('0123456789abcdef', {})", MOST / 16));
-    stage.database.admin().batch_execute("UPDATE storage.objects SET mime_type = 'application/octet-stream'").expect("updated");
+    stage
+        .database
+        .admin()
+        .batch_execute("UPDATE storage.objects SET mime_type = 'application/octet-stream'")
+        .expect("updated");
     let worker: u32 = stage.value("SELECT pid::text FROM mcp.worker_status()").parse().expect("a process id");
     let postmaster = stage.cluster.pid();
     // Memory of their own: what the backends share is counted once, in the server's shared memory, which is not of these calls.
     let used = || {
-        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap_or_default();
+        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"))
+            .unwrap_or_default();
         let backends = children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
         let all = backends.chain([stage.listener.pid()]);
         all.filter_map(|pid| status_of(pid, "RssAnon:")).sum::<u64>() / 1024
@@ -396,7 +437,9 @@ fn fifty_downloads_at_once_stay_in_bounds() {
         let refused: u32 = all.into_iter().map(|one| one.join().expect("no panic")).sum();
         done.store(true, Ordering::Relaxed);
         (peak, worker_peak) = sampler.join().expect("no panic");
-        println!("50 downloads of 10 MB: {before} MB before, peak {peak} MB (worker {worker_peak} MB), {refused} refused for memory and called again");
+        println!(
+            "50 downloads of 10 MB: {before} MB before, peak {peak} MB (worker {worker_peak} MB), {refused} refused for memory and called again"
+        );
     });
     assert!(peak < BOUND_MB, "{peak} MB");
     stage.until_idle();
@@ -413,12 +456,17 @@ fn without_the_preload_they_say_what_to_set() {
         .batch_execute("INSERT INTO storage.objects (bucket_id, path, version, etag, owner_id) VALUES ('uploads', 'k', gen_random_uuid(), '', 'ann')")
         .expect("inserted");
     let mut client = stage.listener.client(&stage.ann);
-    for (tool, mut arguments) in [("upload_object", named("k")), ("download_object", named("k")), ("delete_object", named("k"))] {
+    for (tool, mut arguments) in
+        [("upload_object", named("k")), ("download_object", named("k")), ("delete_object", named("k"))]
+    {
         if tool == "upload_object" {
             arguments["content"] = json!("x");
         }
         let text = client.call(tool, arguments).error();
-        assert!(text.contains("shared_preload_libraries = 'fluxbase_mcp_ext'") && text.contains("Nothing was"), "{text}");
+        assert!(
+            text.contains("shared_preload_libraries = 'fluxbase_mcp_ext'") && text.contains("Nothing was"),
+            "{text}"
+        );
     }
     let read = client.request("resources/read", json!({ "uri": "fluxbase://storage/uploads/k" })).text();
     assert!(read.contains("shared_preload_libraries"), "{read}");
@@ -434,7 +482,8 @@ fn a_client_that_hangs_up_leaves_nothing() {
     for round in 0..10 {
         let mut client = stage.listener.client(&stage.ann);
         match round % 2 {
-            0 => client.send("tools/call", json!({ "name": "download_object", "arguments": named("most.txt") })),
+            0 => client
+                .send("tools/call", json!({ "name": "download_object", "arguments": named("most.txt") })),
             _ => {
                 let arguments = json!({ "bucket": "uploads", "key": format!("new{round}"), "content": "x".repeat(1 << 20) });
                 client.send("tools/call", json!({ "name": "upload_object", "arguments": arguments }));
@@ -446,8 +495,17 @@ fn a_client_that_hangs_up_leaves_nothing() {
     }
     stage.until_idle();
     // An upload whose client went away may have been stored, whole, or not at all.
-    assert!(stage.value("SELECT string_agg(DISTINCT size::text, ' ') FROM storage.objects WHERE path LIKE 'new%'").replace("1048576", "").is_empty());
-    stage.database.admin().batch_execute("UPDATE mcp._sweep SET after = NULL; SELECT mcp._sweep_storage('-1 hour', 1000)").expect("swept");
+    assert!(
+        stage
+            .value("SELECT string_agg(DISTINCT size::text, ' ') FROM storage.objects WHERE path LIKE 'new%'")
+            .replace("1048576", "")
+            .is_empty()
+    );
+    stage
+        .database
+        .admin()
+        .batch_execute("UPDATE mcp._sweep SET after = NULL; SELECT mcp._sweep_storage('-1 hour', 1000)")
+        .expect("swept");
     let counts = stage.counts();
     let (versions, rows) = counts.split_once(' ').expect("two numbers");
     assert_eq!(versions, rows, "each version has its row");
