@@ -81,7 +81,9 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
     let bucket = asked.context.get("bucket").map(String::as_str).filter(|bucket| !bucket.is_empty());
     let schema = asked.context.get("schema").map(String::as_str).filter(|schema| !schema.is_empty());
     let body = || match asked.argument {
-        "bucket" if uri == OBJECT => Ok(Some(storage::keys(None, asked.value, MOST + 1).into_iter().collect())),
+        "bucket" if uri == OBJECT => {
+            Ok(Some(storage::keys(None, asked.value, MOST + 1).into_iter().collect()))
+        }
         "path" if uri == OBJECT => Ok(Some(match bucket {
             Some(bucket) => storage::keys(Some(bucket), asked.value, MOST + 1).into_iter().collect(),
             None => BTreeSet::new(),

@@ -26,7 +26,9 @@ impl Named {
     fn of(args: &Arguments) -> Result<Named, QueryError> {
         let bucket = bucket(args)?;
         let Some(key) = args.str("key")? else {
-            return Err(args.unfit("key", "is missing: write {\"bucket\":\"uploads\",\"key\":\"reports/2026.txt\"}"));
+            return Err(
+                args.unfit("key", "is missing: write {\"bucket\":\"uploads\",\"key\":\"reports/2026.txt\"}")
+            );
         };
         name::check(&key).map_err(|wrong| args.unfit("key", wrong.why()))?;
         Ok(Named { bucket, key })
@@ -97,7 +99,8 @@ impl Part {
                 let offset = number("offset", offset.unwrap_or(0), 0)?;
                 let length = length.map_or(Ok(MOST), |length| number("length", length, 1))?;
                 if length > MOST {
-                    return Err(args.unfit("length", &format!("must be at most {MOST}, the most bytes of one answer")));
+                    return Err(args
+                        .unfit("length", &format!("must be at most {MOST}, the most bytes of one answer")));
                 }
                 Some((offset, length))
             }
@@ -127,7 +130,10 @@ impl Upload {
         let bytes = match args.str("encoding")?.as_deref() {
             None | Some("text") => content.into_bytes(),
             Some("base64") => STANDARD.decode(content.as_bytes()).map_err(|error| {
-                args.unfit("content", &format!("is not base64 of the standard alphabet with padding ({error})"))
+                args.unfit(
+                    "content",
+                    &format!("is not base64 of the standard alphabet with padding ({error})"),
+                )
             })?,
             Some(other) => {
                 return Err(args.unfit("encoding", &format!("{} is none of text, base64", show(other))));
@@ -136,7 +142,8 @@ impl Upload {
         let content_type = match args.str("content_type")?.filter(|given| !given.is_empty()) {
             Some(given) if kind::is_valid(&given) => given,
             Some(given) => {
-                let why = format!("{} is no media type such as \"text/plain\" or \"image/png\"", show(&given));
+                let why =
+                    format!("{} is no media type such as \"text/plain\" or \"image/png\"", show(&given));
                 return Err(args.unfit("content_type", &why));
             }
             None => kind::sniff(&named.key, &bytes).to_owned(),

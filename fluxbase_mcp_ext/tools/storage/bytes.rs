@@ -73,7 +73,9 @@ pub fn failed(said: Result<Said, delegate::Lost>, nothing: &str) -> Error {
         }
         Ok(_) => Error::refused(
             "08006",
-            format!("the delegate worker does not know the call: it ended meanwhile, or the object was changed while it was read. {nothing}"),
+            format!(
+                "the delegate worker does not know the call: it ended meanwhile, or the object was changed while it was read. {nothing}"
+            ),
             "Call again.".to_owned(),
         ),
         Err(lost) => lost.into_error(nothing),

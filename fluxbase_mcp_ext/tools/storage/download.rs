@@ -101,7 +101,9 @@ fn read(
         Way::No => {
             return Err(Error::refused(
                 "0A000",
-                format!("over HTTP the bytes of an object are asked for alone, not in a batch, not from within a tool, and not in a subscription. {NOTHING}"),
+                format!(
+                    "over HTTP the bytes of an object are asked for alone, not in a batch, not from within a tool, and not in a subscription. {NOTHING}"
+                ),
                 "Send a message of its own.".to_owned(),
             ));
         }
@@ -135,9 +137,10 @@ fn read(
         {
             Ok(Some((found, Read::Bytes(body))))
         }
-        Ok(Said::Reply(Reply { head: Head::Content { size }, .. })) => {
-            Err(Error::internal(&format!("version {} has {size} bytes, and its row says {}", found.version, found.size)))
-        }
+        Ok(Said::Reply(Reply { head: Head::Content { size }, .. })) => Err(Error::internal(&format!(
+            "version {} has {size} bytes, and its row says {}",
+            found.version, found.size
+        ))),
         said => Err(bytes::failed(said, NOTHING)),
     }
 }

@@ -31,7 +31,9 @@ pub fn upload(request: &Request<'_>) -> Result<Done, Error> {
     match request.way {
         Way::No => Err(Error::refused(
             "0A000",
-            format!("over HTTP upload_object is called alone, not in a batch and not from within another tool. {NOTHING}"),
+            format!(
+                "over HTTP upload_object is called alone, not in a batch and not from within another tool. {NOTHING}"
+            ),
             "Send a message of its own.".to_owned(),
         )),
         Way::Later => {
