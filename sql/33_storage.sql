@@ -126,7 +126,7 @@ BEGIN
         REVOKE ALL ON FUNCTION storage.owns_object(uuid) FROM PUBLIC;
         CREATE POLICY owner ON storage.object_permissions
             USING (storage.owns_object(object_id)) WITH CHECK (storage.owns_object(object_id));
-        CREATE POLICY grantee ON storage.object_permissions FOR SELECT USING (user_id = (SELECT storage.user_id()));
+        CREATE POLICY shared_with ON storage.object_permissions FOR SELECT USING (user_id = (SELECT storage.user_id()));
         CREATE POLICY owner ON storage.objects FOR SELECT USING (owner_id = (SELECT storage.user_id()));
         CREATE POLICY owner_adds ON storage.objects FOR INSERT
             WITH CHECK (owner_id = (SELECT storage.user_id()) AND EXISTS (SELECT FROM storage.buckets AS b WHERE b.id = bucket_id));

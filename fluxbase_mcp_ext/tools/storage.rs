@@ -24,6 +24,7 @@ mod table;
 mod upload;
 
 use fluxbase_query::{Outcome as Undone, show};
+use serde_json::Value;
 
 use super::{Done, object};
 use crate::delegate;
@@ -63,8 +64,8 @@ pub fn delete(request: &Request<'_>) -> Result<Done, Error> {
         });
     };
     bytes::forget(&tables, version);
-    let answer = serde_json::json!({ "deleted": true, "bucket": bucket, "key": key });
-    Ok(object(answer.to_string(), Vec::new()).into())
+    let (bucket, key) = (Value::from(bucket), Value::from(key));
+    Ok(object(format!(r#"{{"deleted":true,"bucket":{bucket},"key":{key}}}"#), Vec::new()).into())
 }
 
 /// What there is not, or not for the caller.
