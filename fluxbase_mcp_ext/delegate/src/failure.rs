@@ -70,6 +70,11 @@ pub enum Failure {
     /// The store cannot be reached, or refuses.
     #[error("the storage does not work: {reason}")]
     Storage { reason: String },
+    /// Others take all the memory that there is for bodies.
+    #[error(
+        "no memory for the request became free in time: others take all {limit} bytes (mcp.worker_max_memory)"
+    )]
+    Crowded { limit: u64 },
     /// Whoever asked went away, or cancelled.
     #[error("the call was cancelled")]
     Cancelled,
@@ -91,6 +96,7 @@ impl Failure {
             | Failure::TooMuch { .. }
             | Failure::Unreachable { .. }
             | Failure::Protocol { .. }
+            | Failure::Crowded { .. }
             | Failure::Missing
             | Failure::Exists
             | Failure::Unset { .. }
@@ -107,7 +113,9 @@ impl Failure {
     /// What to add to the text: what was done, and the next step.
     pub fn advice(&self) -> &'static str {
         match (self, self.ran()) {
-            (Failure::Busy { .. } | Failure::Full { .. }, _) => "Nothing was sent. Try again in a moment.",
+            (Failure::Busy { .. } | Failure::Full { .. } | Failure::Crowded { .. }, _) => {
+                "Nothing was sent. Try again in a moment."
+            }
             (Failure::Host { .. }, _) => {
                 "Nothing was sent. An administrator adds it to mcp.functions_allowed_hosts and reloads the configuration."
             }

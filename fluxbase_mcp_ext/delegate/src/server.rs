@@ -32,7 +32,7 @@ use crate::wire::{
     Frames, Gone, ReadError, closed, drain, fail, refused, tell, write_body, write_frame, write_json,
 };
 
-/// Time in which a request must have arrived, once its connection stands.
+/// Time in which a request must have arrived, once its connection stands; and for its body, once there is room for it.
 const READ: Duration = Duration::from_secs(30);
 
 /// Longest that a waiter waits, and a call lasts.
@@ -140,6 +140,7 @@ impl Server {
     /// A text for the log.
     pub fn new(policy: Policy, limits: Limits, lookup: Arc<dyn Lookup>) -> Result<Server, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        heap::share();
         Ok(Server {
             shared: Arc::new(Shared {
                 outgoing: Outgoing::new(lookup)?,
@@ -204,6 +205,7 @@ impl Server {
 async fn sweep(shared: &Shared) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     let mut tidied: Option<(Instant, Arc<Storage>)> = None;
+    let mut used = 0;
     loop {
         every.tick().await;
         let settings = shared.settings();
@@ -214,7 +216,10 @@ async fn sweep(shared: &Shared) {
             storage.tidy(STALE).await;
             tidied = Some((Instant::now(), Arc::clone(storage)));
         }
-        if shared.since_trim.swap(0, Ordering::Relaxed) > 1 << 20 {
+        let (before, now) = (used, shared.budget.used());
+        used = now;
+        // What is kept may go long after its last byte has moved.
+        if shared.since_trim.swap(0, Ordering::Relaxed) > 1 << 20 || now < before {
             heap::give_back();
         }
     }
@@ -242,17 +247,16 @@ impl Shared {
             _ = fail(&mut writer, &Failure::Busy { limit }).await;
             return;
         };
-        let read = tokio::time::timeout(READ, self.read(&mut reader)).await;
-        let (request, body) = match read {
-            Err(_) | Ok(Err(ReadError::Gone)) => return,
-            Ok(Err(ReadError::Refused(failure))) => {
+        let (request, body) = match self.read(&mut reader).await {
+            Err(ReadError::Gone) => return,
+            Err(ReadError::Refused(failure)) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 _ = fail(&mut writer, &failure).await;
                 // The rest of the body is read and forgotten, so that the refusal can be read on the other side.
                 _ = tokio::time::timeout(Duration::from_secs(1), drain(&mut reader)).await;
                 return;
             }
-            Ok(Ok(read)) => read,
+            Ok(read) => read,
         };
         // What a reader that does not read holds, it holds no longer than this.
         let longest =
@@ -269,7 +273,7 @@ impl Shared {
 
     async fn read(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<(Request, Bytes), ReadError> {
         let mut frames = Frames::new(reader);
-        let first = frames.next().await?;
+        let first = in_time(frames.next()).await?;
         if first.kind != Kind::Request {
             return Err(refused("the first frame is no request"));
         }
@@ -283,8 +287,18 @@ impl Shared {
         if size == 0 {
             return Ok((request, Bytes::new()));
         }
-        let share = self.budget.take(size).await;
-        let length = size as usize;
+        let share = tokio::time::timeout(READ, self.budget.take(size));
+        let share =
+            share.await.map_err(|_| ReadError::Refused(Failure::Crowded { limit: self.budget.limit() }))?;
+        in_time(self.body(&mut frames, size as usize, share)).await.map(|body| (request, body))
+    }
+
+    async fn body(
+        &self,
+        frames: &mut Frames<impl AsyncRead + Unpin>,
+        length: usize,
+        share: Share,
+    ) -> Result<Bytes, ReadError> {
         let mut bytes = BytesMut::with_capacity(length);
         while bytes.len() < length {
             let part = frames.next().await?;
@@ -295,7 +309,7 @@ impl Shared {
             bytes.extend_from_slice(&part.payload);
         }
         self.since_trim.fetch_add(length as u64, Ordering::Relaxed);
-        Ok((request, Bytes::from_owner(Counting { bytes, _share: share })))
+        Ok(Bytes::from_owner(Counting { bytes, _share: share }))
     }
 
     async fn answer(
@@ -507,6 +521,10 @@ impl Shared {
                 );
             }
             size += part.len() as u64;
+            if begun.parts.are_blocks() {
+                blocks.push(part);
+                continue;
+            }
             block.extend_from_slice(&part);
             if block.len() >= BLOCK {
                 blocks.push(block.split().freeze());
@@ -556,6 +574,11 @@ impl Shared {
             storage,
         }
     }
+}
+
+/// What is read of a request, unless it takes too long.
+async fn in_time<T>(reading: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    tokio::time::timeout(READ, reading).await.unwrap_or(Err(ReadError::Gone))
 }
 
 /// A request's body with its part of the budget, which it keeps as long as anybody holds a part of the body: a write to a disk goes on when
@@ -608,6 +631,11 @@ enum Parts {
 }
 
 impl Parts {
+    /// Whether a part is all of its buffer.
+    fn are_blocks(&self) -> bool {
+        matches!(self, Parts::Stored(content) if content.is_file())
+    }
+
     async fn next_part(&mut self) -> Result<Option<Bytes>, Failure> {
         match self {
             Parts::Http(incoming) => incoming.next_part().await,

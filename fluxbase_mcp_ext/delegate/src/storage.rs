@@ -394,6 +394,11 @@ impl Content {
         self.left
     }
 
+    /// Whether it is read from a file, each part into a buffer of its own.
+    pub fn is_file(&self) -> bool {
+        matches!(self.source, Source::File(_))
+    }
+
     /// The next part; `None` at the end.
     ///
     /// # Errors
