@@ -55,7 +55,8 @@ fn begin(configuration: &str, environment: &[(&str, &str)]) -> Stage {
     database
         .admin()
         .batch_execute(
-            "SELECT mcp.install('{storage}');
+            "DROP SCHEMA IF EXISTS storage CASCADE;
+             SELECT mcp.install('{storage}');
              INSERT INTO storage.buckets (id, name, roles) VALUES ('uploads', 'uploads', '{authenticated}')",
         )
         .expect("the tables can be made");
