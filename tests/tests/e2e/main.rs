@@ -19,4 +19,5 @@ mod privilege;
 mod protocol;
 mod rls;
 mod stdio;
+mod storage_faults;
 mod z_secrecy;
