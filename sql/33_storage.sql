@@ -267,6 +267,8 @@ DECLARE
     candidates uuid[];
     orphans uuid[] := '{}';
     candidate uuid;
+    -- Each holds a lock until the transaction ends.
+    most CONSTANT integer := 200;
 BEGIN
     -- A snapshot older than the locks below would not see a row that was committed before they were free.
     IF NOT mcp._storage_is_ours() OR NOT mcp._preloaded() OR current_setting('transaction_isolation') <> 'read committed'
@@ -285,8 +287,8 @@ BEGIN
     SELECT coalesce(array_agg(l.version::uuid) FILTER (WHERE to_timestamp(l.stored_at) < now() - grace), '{}') AS old,
            max(l.version)::uuid AS last, count(*) AS number
       INTO listed FROM mcp._stored(origin.space, replace(place.after::text, '-', ''), page) AS l;
-    SELECT array_agg(v) INTO candidates FROM unnest(listed.old) AS v WHERE NOT EXISTS (SELECT FROM storage.objects AS o WHERE o.version = v);
-    FOREACH candidate IN ARRAY coalesce(candidates, '{}') LOOP
+    candidates := ARRAY(SELECT v FROM unnest(listed.old) AS v WHERE NOT EXISTS (SELECT FROM storage.objects AS o WHERE o.version = v) LIMIT most);
+    FOREACH candidate IN ARRAY candidates LOOP
         -- upload_object has this lock, shared, in the transaction that writes the row.
         IF pg_try_advisory_xact_lock(mcp._version_lock(candidate)) THEN
             orphans := orphans || candidate;
@@ -297,7 +299,10 @@ BEGIN
     IF orphans IS NOT NULL THEN
         PERFORM mcp._remove_stored(origin.space, ARRAY(SELECT replace(o::text, '-', '') FROM unnest(orphans) AS o));
     END IF;
-    IF listed.number < page THEN
+    IF cardinality(candidates) = most AND orphans IS NOT NULL THEN
+        -- There may be more on this page.
+        NULL;
+    ELSIF listed.number < page THEN
         UPDATE mcp._sweep AS s SET after = NULL, rounds = s.rounds + 1;
     ELSE
         UPDATE mcp._sweep AS s SET after = listed.last;
@@ -314,5 +319,5 @@ AS $$ SELECT ('x' OPERATOR(pg_catalog.||) pg_catalog.left(pg_catalog.replace(ver
 
 CREATE FUNCTION mcp._maintain_storage() RETURNS pg_catalog.void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT mcp._sweep_storage(greatest(interval '1 hour', 2 * current_setting('mcp.worker_keep')::interval), 200) $$;
+AS $$ SELECT mcp._sweep_storage(greatest(interval '1 hour', 2 * current_setting('mcp.worker_keep')::interval), 1000) $$;
 COMMENT ON FUNCTION mcp._maintain_storage IS 'What is done about once a minute for stored files: see mcp._sweep_storage.';

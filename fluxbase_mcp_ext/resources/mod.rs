@@ -118,7 +118,7 @@ pub static RESOURCES: &[Resource<'static>] = &[
         read: Read::BuiltIn(storage::buckets),
     },
     Resource {
-        uri: OBJECT,
+        uri: "fluxbase://storage/{bucket}/{path}",
         name: "storage_object",
         title: "Stored Object",
         description: "One stored file, as text or blob.",

@@ -19,5 +19,6 @@ mod privilege;
 mod protocol;
 mod rls;
 mod stdio;
+mod storage;
 mod storage_faults;
 mod z_secrecy;
