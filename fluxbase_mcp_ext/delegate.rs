@@ -138,8 +138,8 @@ thread_local! {
 /// Sends a request that is answered with one word, once the transaction is committed; nothing if it is rolled back or prepared for a second phase.
 /// What is rolled back to a savepoint is sent all the same.
 ///
-/// The transaction has ended by then, so neither a snapshot nor a lock is held, and nothing can fail any more: whoever asks for the call later
-/// learns that the worker does not know it.
+/// The transaction has ended by then for everybody else and holds no snapshot; its locks go right after. Nothing can fail any more: whoever asks for
+/// the call later learns that the worker does not know it.
 pub fn at_commit(request: Request, body: Vec<u8>) {
     with_outbox(|outbox| outbox.requests.push((request, body)));
 }

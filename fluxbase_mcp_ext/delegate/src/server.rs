@@ -287,9 +287,11 @@ impl Shared {
         if size == 0 {
             return Ok((request, Bytes::new()));
         }
-        let share = tokio::time::timeout(READ, self.budget.take(size));
-        let share =
-            share.await.map_err(|_| ReadError::Refused(Failure::Crowded { limit: self.budget.limit() }))?;
+        // As long as whoever asks has time.
+        let time = request.work().map_or(READ, |work| Duration::from_millis(work.timeout_ms()).min(LONGEST));
+        let share = tokio::time::timeout(time, self.budget.take(size))
+            .await
+            .map_err(|_| ReadError::Refused(Failure::Crowded { limit: self.budget.limit() }))?;
         in_time(self.body(&mut frames, size as usize, share)).await.map(|body| (request, body))
     }
 

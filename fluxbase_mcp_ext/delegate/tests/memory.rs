@@ -4,6 +4,7 @@
 //! The process that is measured holds the worker's server and nothing else; it is this program, started once more.
 
 #[path = "support/s3.rs"]
+#[allow(dead_code, reason = "other tests look into its folder")]
 mod s3;
 mod support;
 

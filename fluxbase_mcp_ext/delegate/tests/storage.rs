@@ -521,3 +521,32 @@ async fn more_than_a_request_may_have_is_refused_at_once() {
     assert_eq!(stage.get(2).await, Err(Failure::Missing));
     assert_eq!(stage.numbers().await, 1);
 }
+
+#[tokio::test]
+async fn a_body_for_which_there_is_no_memory_is_refused_in_its_own_time() {
+    let folder = Folder::make();
+    let worker = Worker::start("", "", Limits { max_bytes: 1 << 20, ..Limits::default() });
+    worker.server.set_storage(Storage::open(&folder.url(), "", |_| None));
+    let stage = Stage { worker, name: "directory", folder: None, s3: None };
+    let half = bytes(700_000);
+    // It has all but its last byte, and keeps its room.
+    let whole = fluxbase_delegate::client::request(&Request::Call { work: put(1, 700_000) }, &half).unwrap();
+    let mut stream = tokio::net::UnixStream::connect(&stage.worker.path).await.unwrap();
+    stream.write_all(&whole[..whole.len() - 1]).await.unwrap();
+    while stage.worker.status().await.bytes == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let hasty = Put { version: version(2), body_length: 700_000, timeout_ms: 200 };
+    let asked = std::time::Instant::now();
+    let failure = stage.work(Work::Put(hasty), &half).await.unwrap_err();
+    assert_eq!(failure, Failure::Crowded { limit: 1 << 20 });
+    assert!(asked.elapsed() < PATIENCE / 3, "it waited {:?}", asked.elapsed());
+    assert!(failure.advice().contains("Nothing was sent"), "{}", failure.advice());
+    let (patient, ()) = tokio::join!(stage.put(3, &half), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(&whole[whole.len() - 1..]).await.unwrap();
+    });
+    patient.unwrap();
+    assert_eq!(stage.get(3).await.unwrap(), half);
+    assert_eq!(stage.get(2).await, Err(Failure::Missing));
+}

@@ -20,4 +20,5 @@ mod protocol;
 mod rls;
 mod stdio;
 mod storage;
+mod storage_faults;
 mod z_secrecy;
