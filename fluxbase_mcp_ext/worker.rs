@@ -195,6 +195,8 @@ fn limits() -> Limits {
         max_calls: gucs::worker_max_calls(),
         max_pending: gucs::worker_max_pending(),
         max_bytes: gucs::worker_max_memory(),
+        // What a message may hold may be stored.
+        max_request: gucs::max_message_size() as u64,
         keep: gucs::worker_keep(),
         ..Limits::default()
     }
