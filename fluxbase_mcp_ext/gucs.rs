@@ -24,6 +24,8 @@ static FUNCTIONS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>
 static FUNCTIONS_ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_KEEP_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(2_592_000);
 static FUNCTIONS_MAX_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
+static STORAGE_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static STORAGE_CREDENTIALS_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
@@ -201,6 +203,22 @@ fn define_worker() {
         &FUNCTIONS_ALLOWED_HOSTS,
         GucContext::Sighup,
         GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.storage_url",
+        c"Where the bytes of stored files are.",
+        c"file:///path, or s3://bucket/prefix?region=...&endpoint=... Default: empty, mcp_storage below the data directory.",
+        &STORAGE_URL,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.storage_credentials_file",
+        c"File with the key of the S3 account.",
+        c"As ~/.aws/credentials, section default; readable by its owner only. Default: empty, AWS_* of the server's environment.",
+        &STORAGE_CREDENTIALS_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
     );
     GucRegistry::define_int_guc(
         c"mcp.functions_keep_executions",
@@ -389,6 +407,16 @@ pub fn functions_url() -> String {
 /// `mcp.functions_allowed_hosts`, comma list.
 pub fn functions_allowed_hosts() -> String {
     text(&FUNCTIONS_ALLOWED_HOSTS).unwrap_or_default()
+}
+
+/// `mcp.storage_url`; empty for the directory below the data directory.
+pub fn storage_url() -> String {
+    text(&STORAGE_URL).unwrap_or_default()
+}
+
+/// `mcp.storage_credentials_file`; empty for none.
+pub fn storage_credentials_file() -> String {
+    text(&STORAGE_CREDENTIALS_FILE).unwrap_or_default()
 }
 
 /// `mcp.worker_max_calls`.

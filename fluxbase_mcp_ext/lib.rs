@@ -59,8 +59,13 @@ extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
 extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
+extension_sql_file!(
+    "../sql/33_storage.sql",
+    name = "storage",
+    requires = ["functions", tools::storage::sweep::stored, tools::storage::sweep::remove_stored]
+);
 extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "vectors"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "storage", "vectors"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",

@@ -17,7 +17,7 @@ mod table;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluxbase_delegate::client::Said;
-use fluxbase_delegate::{Answer, Call, Failure, Id, Request as Ask, token};
+use fluxbase_delegate::{Answer, Call, Failure, Head, Id, Reply, Request as Ask, token};
 use fluxbase_protocol::ToolContent;
 use fluxbase_query::{Arguments, Outcome as Undone, QueryError, show};
 use serde_json::{Map, Value};
@@ -93,10 +93,10 @@ fn begin(request: &Request<'_>, asked: &Asked, later: bool) -> Result<Done, Erro
     if later {
         let id = found.execution.replace('-', "").parse::<Id>().map_err(Error::internal)?;
         let (owner, token) = (owner(request), delegate::token());
-        delegate::at_commit(Ask::Submit { id, owner, token, call }, asked.body.clone());
+        delegate::at_commit(Ask::Submit { id, owner, token, work: call.into() }, asked.body.clone());
         return Ok(Done::kept(Outcome::Pending(id)));
     }
-    let said = delegate::ask(&Ask::Call { call }, &asked.body);
+    let said = delegate::ask(&Ask::Call { work: call.into() }, &asked.body);
     end(said, &found.title(), &found.execution, found.logged.then_some(key_id))
 }
 
@@ -138,9 +138,12 @@ fn end(
     row_of: Option<Option<&str>>,
 ) -> Result<Done, Error> {
     let (ended, outcome) = match said {
-        Ok(Said::Reply(answer)) => {
-            let text = reply::to_json(&answer, execution, gucs::max_result_chars());
-            (Ended::answered(answer.head.status), Outcome::Output(object(text, Vec::new())))
+        Ok(Said::Reply(Reply { head: Head::Http(head), body })) => {
+            let text = reply::to_json(&head, &body, execution, gucs::max_result_chars());
+            (Ended::answered(head.status), Outcome::Output(object(text, Vec::new())))
+        }
+        Ok(Said::Reply(_)) => {
+            return Err(Error::internal("the delegate worker answered a call over HTTP with something else"));
         }
         Ok(Said::Failed(failure)) => {
             let text = format!("{failure}. {}", failure.advice());

@@ -7,6 +7,7 @@
 mod confirm;
 pub mod functions;
 mod schema;
+pub mod storage;
 mod tables;
 pub mod vectors;
 
@@ -216,6 +217,50 @@ pub static TOOLS: &[Tool<'static>] = &[
         access: Access::Write,
         annotations: CALLS,
         run: Body::BuiltIn(functions::invoke),
+    },
+    Tool {
+        name: "list_objects",
+        title: "List stored objects",
+        description: "List the files of a bucket that you may see, by key. The resource fluxbase://storage/buckets lists the buckets.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"prefix":{"type":"string"},"delimiter":{"type":"string","description":"such as /: keys with it after the prefix become common_prefixes"},"limit":{"type":"integer","minimum":1,"default":100},"start_after":{"type":"string","description":"next_marker of the page before"}},"required":["bucket"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"objects":{"type":"array","items":{"type":"object","properties":{"key":{"type":"string"},"size":{"type":"integer"},"content_type":{"type":"string"},"etag":{"type":"string"},"last_modified":{"type":"string"}},"required":["key","size","content_type","etag","last_modified"]}},"count":{"type":"integer"},"common_prefixes":{"type":"array","items":{"type":"string"}},"is_truncated":{"type":"boolean"},"next_marker":{"type":"string"}},"required":["objects","count","is_truncated"]}"#,
+        scopes: &[Scope::ReadStorage],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(storage::list),
+    },
+    Tool {
+        name: "download_object",
+        title: "Download an object",
+        description: "Read a stored file: text, an image, or base64; up to 10 MB at once.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"key":{"type":"string"},"offset":{"type":"integer","minimum":0,"description":"first byte of a part"},"length":{"type":"integer","minimum":1,"description":"bytes of a part"}},"required":["bucket","key"],"additionalProperties":false}"#,
+        output_schema: "",
+        scopes: &[Scope::ReadStorage],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(storage::download),
+    },
+    Tool {
+        name: "upload_object",
+        title: "Upload an object",
+        description: "Store a file in a bucket, or replace one.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"key":{"type":"string"},"content":{"type":"string"},"content_type":{"type":"string","description":"left out: told from the content"},"encoding":{"type":"string","enum":["text","base64"],"default":"text"},"metadata":{"type":"object"},"overwrite":{"type":"boolean","default":true}},"required":["bucket","key","content"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"key":{"type":"string"},"size":{"type":"integer"},"content_type":{"type":"string"},"etag":{"type":"string"},"bucket":{"type":"string"},"version":{"type":"string"}},"required":["key","size","content_type","etag","bucket","version"]}"#,
+        scopes: &[Scope::WriteStorage],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(storage::upload),
+    },
+    Tool {
+        name: "delete_object",
+        title: "Delete an object",
+        description: "Delete a stored file.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"key":{"type":"string"}},"required":["bucket","key"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"deleted":{"type":"boolean"},"bucket":{"type":"string"},"key":{"type":"string"}},"required":["deleted","bucket","key"]}"#,
+        scopes: &[Scope::WriteStorage],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(storage::delete),
     },
     Tool {
         name: "search_vectors",

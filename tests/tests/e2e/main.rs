@@ -21,4 +21,6 @@ mod protocol;
 mod rls;
 mod stdio;
 mod vectors;
+mod storage;
+mod storage_faults;
 mod z_secrecy;
