@@ -23,6 +23,7 @@ mod statement;
 mod cost;
 mod delegate;
 mod worker;
+mod jobs;
 mod doctor;
 mod error;
 
@@ -59,6 +60,7 @@ extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setu
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
 extension_sql_file!("../sql/35_jobs.sql", name = "jobs", requires = ["functions"]);
 extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs"]);
+extension_sql_file!("../sql/36_jobs_runner.sql", name = "jobs_runner", requires = ["jobs_worker", jobs::jobs_status]);
 extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
@@ -82,5 +84,6 @@ extern "C-unwind" fn _PG_init() {
     if preloading {
         identity::rate_limit::reserve();
         worker::register();
+        jobs::register();
     }
 }
