@@ -238,12 +238,13 @@ BEGIN
                 EXECUTE format('CREATE POLICY admin ON %s FOR SELECT TO mcp_admin USING (true)', relation);
             END IF;
         END LOOP;
-        RETURN NEXT 'mcp_admin may read all jobs, their logs and their workers';
+        GRANT EXECUTE ON FUNCTION mcp.register_job, mcp.enable_job, mcp.unregister_job TO mcp_admin;
+        RETURN NEXT 'mcp_admin may register jobs, and read all jobs, their logs and their workers';
     END IF;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA jobs TO %I', usable);
         EXECUTE format('GRANT SELECT (id, name, namespace, description, kind, function_schema, function_name, function_arguments, edge_namespace, '
-                       'edge_function, payload_schema, enabled, timeout_seconds, max_retries, require_roles) ON jobs.functions TO %I', usable);
+                       'edge_function, payload_schema, enabled, timeout_seconds, progress_timeout_seconds, max_retries, require_roles) ON jobs.functions TO %I', usable);
         EXECUTE format('GRANT SELECT (id, seq, namespace, function_id, job_name, status, payload, result, progress, priority, created_at, '
                        'scheduled_at, run_after, started_at, completed_at, last_progress_at, run, attempts, retry_count, max_retries, '
                        'error_message, cancel_requested_at, idempotency_key, slot, created_by, role_name) ON jobs.queue TO %I', usable);

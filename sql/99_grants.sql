@@ -28,6 +28,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA mcp FROM PUBLIC;
 
 -- Open to everybody on purpose: they run as the caller and tell nothing but what the caller may know anyway.
 GRANT EXECUTE ON FUNCTION
+    mcp._job_progress(pg_catalog.float8, pg_catalog.text, pg_catalog.jsonb), mcp._job_log(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb),
     mcp.handle(pg_catalog.jsonb), mcp._handle(pg_catalog.text), mcp.authenticate(pg_catalog.text),
     mcp.claim(pg_catalog.text), mcp.claims(), mcp.version(),
     mcp.progress(pg_catalog.float8, pg_catalog.float8, pg_catalog.text), mcp.log(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text)
@@ -38,5 +39,9 @@ GRANT EXECUTE ON FUNCTION
     mcp._check_setting(pg_catalog.text, pg_catalog.text), mcp._scopes(),
     mcp._outer_user(), mcp._preloaded(), mcp.worker_status(), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
     mcp._check_tool(pg_catalog.text, pg_catalog.oid, pg_catalog.text, pg_catalog.text, pg_catalog.text),
-    mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text)
+    mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text),
+    mcp._check_job(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8),
+    mcp._schedule_next(pg_catalog.text, pg_catalog.text, pg_catalog.int8),
+    mcp._schedule_due(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.int8),
+    mcp._job_pause(pg_catalog.int4, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
     TO mcp_owner;
