@@ -2,7 +2,8 @@
 --
 -- The tables belong to mcp_owner, so that nobody but our functions writes them: which role a job runs as, and with what claims, is
 -- a column of jobs.queue. A table of that name that belongs to somebody else is not used at all (mcp._jobs_there). Who reads what is
--- said by policies: the user who submitted a job sees it, or the role when the key has no user; members of mcp_admin see all.
+-- said by policies: the user who submitted a job sees it, or whoever has the role and no user when it was submitted without one;
+-- members of mcp_admin see all, and nobody else sees what a schedule began.
 
 -- Whether the tables are there, and are ours.
 CREATE FUNCTION mcp._jobs_there() RETURNS pg_catalog.bool
@@ -162,7 +163,8 @@ BEGIN
         ALTER TABLE jobs.queue ENABLE ROW LEVEL SECURITY;
         ALTER TABLE jobs.queue OWNER TO mcp_owner;
         CREATE POLICY owner ON jobs.queue FOR SELECT
-            USING (CASE WHEN created_by IS NULL THEN role_name = current_user::text ELSE created_by = (SELECT mcp.claim('sub')) END);
+            USING (slot IS NULL AND CASE WHEN created_by IS NULL THEN role_name = current_user::text AND (SELECT mcp.claim('sub')) IS NULL
+                                         ELSE created_by = (SELECT mcp.claim('sub')) END);
         CREATE TRIGGER wake AFTER INSERT OR UPDATE OF cancel_requested_at ON jobs.queue
             FOR EACH STATEMENT EXECUTE FUNCTION mcp._jobs_wake();
         RETURN NEXT 'table jobs.queue created';

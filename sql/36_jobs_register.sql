@@ -53,7 +53,8 @@ DECLARE
     place record;
     edge text[];
     wrong text;
-    role record;
+    become text;
+    is_superuser boolean;
     made uuid;
     moment bigint := floor(extract(epoch FROM clock_timestamp()));
 BEGIN
@@ -91,23 +92,23 @@ BEGIN
         RAISE EXCEPTION 'require_roles: there is no role "%". Nothing was registered.', wrong USING ERRCODE = 'undefined_object';
     END IF;
     IF register_job.schedule IS NOT NULL THEN
-        SELECT p.rolname, p.rolsuper INTO role FROM pg_roles AS p WHERE p.oid = register_job.run_as;
+        SELECT p.rolname, p.rolsuper INTO become, is_superuser FROM pg_roles AS p WHERE p.oid = register_job.run_as;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'run_as: a schedule needs a role that its runs have. Nothing was registered.'
                 USING ERRCODE = 'invalid_parameter_value', HINT = 'Write run_as => ''authenticated'', or another role of mcp.allow_role().';
         END IF;
-        IF role.rolsuper OR NOT EXISTS (SELECT FROM mcp.allowed_roles AS a WHERE a.role_name = role.rolname) THEN
-            RAISE EXCEPTION 'run_as: role "%" is superuser or was not allowed. Nothing was registered.', role.rolname
-                USING ERRCODE = 'insufficient_privilege', HINT = format('A superuser runs: SELECT mcp.allow_role(%L);', role.rolname);
+        IF is_superuser OR NOT EXISTS (SELECT FROM mcp.allowed_roles AS a WHERE a.role_name = become) THEN
+            RAISE EXCEPTION 'run_as: role "%" is superuser or was not allowed. Nothing was registered.', become
+                USING ERRCODE = 'insufficient_privilege', HINT = format('A superuser runs: SELECT mcp.allow_role(%L);', become);
         END IF;
-        IF NOT pg_has_role(who, role.rolname, 'MEMBER') THEN
-            RAISE EXCEPTION 'permission denied: run_as is a role that you may not become, "%". Nothing was registered.', role.rolname
+        IF NOT pg_has_role(who, become, 'MEMBER') THEN
+            RAISE EXCEPTION 'permission denied: run_as is a role that you may not become, "%". Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege';
         END IF;
-        IF cardinality(register_job.require_roles) > 0 AND role.rolname::text <> ALL (register_job.require_roles)
-           OR given.kind <> 'edge' AND (NOT has_function_privilege(role.rolname, register_job.function, 'EXECUTE')
-                                        OR NOT has_schema_privilege(role.rolname, place.function_schema, 'USAGE')) THEN
-            RAISE EXCEPTION 'run_as: role "%" may not run this job. Nothing was registered.', role.rolname
+        IF cardinality(register_job.require_roles) > 0 AND become <> ALL (register_job.require_roles)
+           OR given.kind <> 'edge' AND (NOT has_function_privilege(become, register_job.function, 'EXECUTE')
+                                        OR NOT has_schema_privilege(become, place.function_schema, 'USAGE')) THEN
+            RAISE EXCEPTION 'run_as: role "%" may not run this job. Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege', HINT = 'It needs EXECUTE on the function, and a place in require_roles unless that is empty.';
         END IF;
     ELSIF register_job.schedule_payload IS NOT NULL OR register_job.run_as IS NOT NULL THEN
@@ -121,7 +122,7 @@ BEGIN
     VALUES (register_job.name, register_job.namespace, register_job.description, given.kind, place.function_schema, place.function_name,
             place.function_arguments, given.edge[1], given.edge[2], register_job.payload_schema, coalesce(register_job.enabled, true),
             register_job.schedule, coalesce(register_job.time_zone, 'UTC'), coalesce(register_job.missed_runs, 'run_once'),
-            register_job.schedule_payload, CASE WHEN register_job.schedule IS NOT NULL THEN role.rolname END,
+            register_job.schedule_payload, become,
             to_timestamp(mcp._schedule_next(register_job.schedule, coalesce(register_job.time_zone, 'UTC'), moment)),
             register_job.timeout_seconds, register_job.progress_timeout_seconds, register_job.max_retries,
             register_job.backoff_base_seconds, register_job.backoff_max_seconds, coalesce(register_job.require_roles, '{}'),

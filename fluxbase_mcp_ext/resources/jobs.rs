@@ -41,7 +41,7 @@ pub fn one(_: &Request<'_>, names: &[String]) -> Result<String, Error> {
     let [namespace, name] = names else { unreachable!("the template has two variables") };
     table::described(name, namespace).ok_or_else(|| {
         Error::refused(
-            "42704",
+            "42P01",
             format!("there is no job {namespace}/{name} that you may submit. Nothing was read."),
             "The resource fluxbase://jobs lists those that you may.".to_owned(),
         )

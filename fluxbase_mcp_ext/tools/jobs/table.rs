@@ -60,7 +60,8 @@ UPDATE jobs.queue AS q
        status = CASE WHEN q.status OPERATOR(pg_catalog.=) 'pending' THEN 'cancelled' ELSE q.status END,
        completed_at = CASE WHEN q.status OPERATOR(pg_catalog.=) 'pending' THEN pg_catalog.clock_timestamp() ELSE q.completed_at END
  WHERE q.id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid AND q.status OPERATOR(pg_catalog.=) ANY ('{pending,running}'::pg_catalog.text[])
-   AND ($4 OR CASE WHEN q.created_by IS NULL THEN q.role_name OPERATOR(pg_catalog.=) $2 ELSE q.created_by OPERATOR(pg_catalog.=) $3 END)
+   AND ($4 OR q.slot IS NULL AND CASE WHEN q.created_by IS NULL THEN q.role_name OPERATOR(pg_catalog.=) $2 AND $3 IS NULL
+                                      ELSE q.created_by OPERATOR(pg_catalog.=) $3 END)
 RETURNING q.status";
 
 /// A job as the tools tell it; what is NULL is left out of it later. $1: most characters of a result.
