@@ -59,7 +59,18 @@ extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
 extension_sql_file!("../sql/35_jobs.sql", name = "jobs", requires = ["functions"]);
-extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs"]);
+extension_sql_file!(
+    "../sql/36_jobs_register.sql",
+    name = "jobs_register",
+    requires = [
+        "jobs",
+        tools::jobs::timing::check_job,
+        tools::jobs::timing::schedule_next,
+        tools::jobs::timing::schedule_due,
+        tools::jobs::timing::job_pause
+    ]
+);
+extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
 extension_sql_file!("../sql/36_jobs_runner.sql", name = "jobs_runner", requires = ["jobs_worker", jobs::jobs_status]);
 extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);

@@ -2,7 +2,8 @@
 --
 -- The tables belong to mcp_owner, so that nobody but our functions writes them: which role a job runs as, and with what claims, is
 -- a column of jobs.queue. A table of that name that belongs to somebody else is not used at all (mcp._jobs_there). Who reads what is
--- said by policies: the user who submitted a job sees it, or the role when the key has no user; members of mcp_admin see all.
+-- said by policies: the user who submitted a job sees it, or whoever has the role and no user when it was submitted without one;
+-- members of mcp_admin see all, and nobody else sees what a schedule began.
 
 -- Whether the tables are there, and are ours.
 CREATE FUNCTION mcp._jobs_there() RETURNS pg_catalog.bool
@@ -19,7 +20,7 @@ CREATE FUNCTION mcp._jobs_wake() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM pg_notify('mcp_jobs', '');
+    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE');
     RETURN NULL;
 END
 $$;
@@ -162,7 +163,8 @@ BEGIN
         ALTER TABLE jobs.queue ENABLE ROW LEVEL SECURITY;
         ALTER TABLE jobs.queue OWNER TO mcp_owner;
         CREATE POLICY owner ON jobs.queue FOR SELECT
-            USING (CASE WHEN created_by IS NULL THEN role_name = current_user::text ELSE created_by = (SELECT mcp.claim('sub')) END);
+            USING (slot IS NULL AND CASE WHEN created_by IS NULL THEN role_name = current_user::text AND (SELECT mcp.claim('sub')) IS NULL
+                                         ELSE created_by = (SELECT mcp.claim('sub')) END);
         CREATE TRIGGER wake AFTER INSERT OR UPDATE OF cancel_requested_at ON jobs.queue
             FOR EACH STATEMENT EXECUTE FUNCTION mcp._jobs_wake();
         RETURN NEXT 'table jobs.queue created';
@@ -238,12 +240,14 @@ BEGIN
                 EXECUTE format('CREATE POLICY admin ON %s FOR SELECT TO mcp_admin USING (true)', relation);
             END IF;
         END LOOP;
-        RETURN NEXT 'mcp_admin may read all jobs, their logs and their workers';
+        GRANT EXECUTE ON FUNCTION mcp.register_job, mcp.enable_job, mcp.unregister_job TO mcp_admin;
+        RETURN NEXT 'mcp_admin may register jobs, and read all jobs, their logs and their workers';
     END IF;
+    RETURN QUERY SELECT w FROM mcp._setup_job_worker() AS w;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA jobs TO %I', usable);
         EXECUTE format('GRANT SELECT (id, name, namespace, description, kind, function_schema, function_name, function_arguments, edge_namespace, '
-                       'edge_function, payload_schema, enabled, timeout_seconds, max_retries, require_roles) ON jobs.functions TO %I', usable);
+                       'edge_function, payload_schema, enabled, timeout_seconds, progress_timeout_seconds, max_retries, require_roles) ON jobs.functions TO %I', usable);
         EXECUTE format('GRANT SELECT (id, seq, namespace, function_id, job_name, status, payload, result, progress, priority, created_at, '
                        'scheduled_at, run_after, started_at, completed_at, last_progress_at, run, attempts, retry_count, max_retries, '
                        'error_message, cancel_requested_at, idempotency_key, slot, created_by, role_name) ON jobs.queue TO %I', usable);

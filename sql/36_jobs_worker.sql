@@ -132,7 +132,7 @@ BEGIN
     SELECT j.attempts, j.max_retries, j.cancel_requested_at, f.backoff_base_seconds AS base, f.backoff_max_seconds AS most INTO q
       FROM jobs.queue AS j LEFT JOIN jobs.functions AS f ON f.id = j.function_id WHERE j.id = job;
     IF q.cancel_requested_at IS NULL AND retryable AND q.attempts <= q.max_retries THEN
-        pause := least(coalesce(q.most, 600), coalesce(q.base, 5) * 2 ^ (q.attempts - 1)) * (0.5 + random() / 2);
+        pause := mcp._job_pause(q.attempts, coalesce(q.base, 5), coalesce(q.most, 600), random());
         UPDATE jobs.queue AS j
            SET status = 'pending', worker_id = NULL, lease_until = NULL, error_message = error, retry_count = j.retry_count + 1,
                run_after = moment + make_interval(secs => pause), delayed = true
@@ -284,6 +284,90 @@ BEGIN
 END
 $$;
 
+-- Begins what schedules say, each slot once, however many servers ask. How many jobs were made. A schedule that cannot be read any more (a
+-- time zone that is gone) is left out until it is registered again, and said in the server's log.
+CREATE FUNCTION mcp._jobs_schedule() RETURNS pg_catalog.int4
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    number integer := 0;
+    made integer;
+    f record;
+    moment timestamptz := clock_timestamp();
+    next bigint;
+BEGIN
+    IF NOT mcp._jobs_there() THEN
+        RETURN 0;
+    END IF;
+    FOR f IN SELECT * FROM jobs.functions AS j WHERE j.enabled AND j.next_run_at <= moment
+              ORDER BY j.next_run_at LIMIT 100 FOR UPDATE SKIP LOCKED
+    LOOP
+        BEGIN
+            INSERT INTO jobs.queue (function_id, job_name, namespace, payload, slot, max_retries, max_duration_seconds,
+                                    progress_timeout_seconds, role_name, claims)
+            SELECT f.id, f.name, f.namespace, coalesce(f.schedule_payload, '{}'), to_timestamp(d), f.max_retries, f.timeout_seconds,
+                   f.progress_timeout_seconds, f.run_as, jsonb_build_object('role', f.run_as)
+              FROM mcp._schedule_due(f.schedule, f.time_zone, f.missed_runs, extract(epoch FROM f.next_run_at)::bigint,
+                                     floor(extract(epoch FROM moment))::bigint) AS d
+            ON CONFLICT DO NOTHING;
+            GET DIAGNOSTICS made = ROW_COUNT;
+            next := mcp._schedule_next(f.schedule, f.time_zone, floor(extract(epoch FROM moment))::bigint);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            RAISE WARNING 'the schedule of job %/% is not followed any more: %', f.namespace, f.name, SQLERRM;
+            made := 0;
+            next := NULL;
+        END;
+        UPDATE jobs.functions AS j SET next_run_at = to_timestamp(next) WHERE j.id = f.id;
+        number := number + made;
+    END LOOP;
+    RETURN number;
+END
+$$;
+
+-- Takes away what is older than the job's keep_days, and of what did not fail all but the last keep_rows; and workers that are gone. One session
+-- at a time; at most 10,000 jobs of each function at once.
+CREATE FUNCTION mcp._maintain_jobs() RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    f record;
+    edge record;
+BEGIN
+    IF NOT mcp._jobs_there() OR NOT pg_try_advisory_xact_lock(hashtextextended('mcp._maintain_jobs', 0)) THEN
+        RETURN;
+    END IF;
+    -- One look at the index for each function that has jobs, registered or not.
+    FOR f IN
+        WITH RECURSIVE ids(id) AS (
+            (SELECT q.function_id FROM jobs.queue AS q WHERE q.completed_at IS NOT NULL ORDER BY q.function_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT q.function_id FROM jobs.queue AS q WHERE q.completed_at IS NOT NULL AND q.function_id > i.id
+                     ORDER BY q.function_id LIMIT 1)
+              FROM ids AS i WHERE i.id IS NOT NULL)
+        SELECT i.id, coalesce(j.keep_days, 30) AS days, coalesce(j.keep_rows, 10000) AS rows
+          FROM ids AS i LEFT JOIN jobs.functions AS j ON j.id = i.id WHERE i.id IS NOT NULL
+    LOOP
+        DELETE FROM jobs.queue AS q
+         WHERE q.id = ANY (ARRAY(SELECT o.id FROM jobs.queue AS o
+                                  WHERE o.function_id = f.id AND o.completed_at < clock_timestamp() - make_interval(days => f.days)
+                                  ORDER BY o.completed_at LIMIT 10000 FOR UPDATE SKIP LOCKED));
+        SELECT o.completed_at, o.id INTO edge FROM jobs.queue AS o
+         WHERE o.function_id = f.id AND o.completed_at IS NOT NULL AND o.status <> 'failed'
+         ORDER BY o.completed_at DESC, o.id DESC OFFSET f.rows LIMIT 1;
+        IF FOUND THEN
+            DELETE FROM jobs.queue AS q
+             WHERE q.id = ANY (ARRAY(SELECT o.id FROM jobs.queue AS o
+                                      WHERE o.function_id = f.id AND o.completed_at IS NOT NULL AND o.status <> 'failed'
+                                        AND (o.completed_at, o.id) <= (edge.completed_at, edge.id)
+                                      ORDER BY o.completed_at LIMIT 10000 FOR UPDATE SKIP LOCKED));
+        END IF;
+    END LOOP;
+    UPDATE jobs.workers AS w SET status = 'stopped'
+     WHERE w.status <> 'stopped' AND w.last_heartbeat_at < clock_timestamp() - interval '10 minutes';
+    DELETE FROM jobs.workers AS w WHERE w.last_heartbeat_at < clock_timestamp() - interval '1 day';
+END
+$$;
+
 -- When there will be something to do: the earliest of jobs that are due, schedules, and leases that end; NULL: nothing is known of.
 CREATE FUNCTION mcp._jobs_next_due() RETURNS pg_catalog.timestamptz
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -317,3 +401,41 @@ ALTER FUNCTION mcp._jobs_release(pg_catalog.uuid, pg_catalog.uuid[]) OWNER TO mc
 ALTER FUNCTION mcp._jobs_worker_start(pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_worker_state(pg_catalog.uuid, pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_next_due() OWNER TO mcp_owner;
+ALTER FUNCTION mcp._jobs_schedule() OWNER TO mcp_owner;
+ALTER FUNCTION mcp._maintain_jobs() OWNER TO mcp_owner;
+
+-- What jobs.report_progress and jobs.log do: they run as the job, and all they say goes through mcp._job_say.
+CREATE FUNCTION mcp._job_progress(percent pg_catalog.float8, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF percent IS NULL OR NOT percent BETWEEN 0 AND 100 THEN
+        RAISE EXCEPTION 'percent: must be from 0 to 100, not %. Nothing was reported.', coalesce(percent::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF length(message) > 1000 OR length(data::text) > 10000 THEN
+        RAISE EXCEPTION 'message or data is longer than 1,000 or 10,000 characters. Nothing was reported.'
+            USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    PERFORM mcp._job_say(jsonb_build_object('progress', jsonb_build_object('percent', percent, 'message', message, 'data', data))::text);
+END
+$$;
+
+CREATE FUNCTION mcp._job_log(level pg_catalog.text, message pg_catalog.text, data pg_catalog.jsonb) RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF level IS NULL OR level NOT IN ('debug', 'info', 'warning', 'error') THEN
+        RAISE EXCEPTION 'level: "%" is none of debug, info, warning, error. Nothing was logged.', level
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF message IS NULL THEN
+        RAISE EXCEPTION 'message: is NULL. Nothing was logged.' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF length(message) > 10000 OR length(data::text) > 10000 THEN
+        RAISE EXCEPTION 'message or data is longer than 10,000 characters. Nothing was logged.'
+            USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    PERFORM mcp._job_say(jsonb_build_object('log', jsonb_build_object('level', level, 'message', message, 'data', data))::text);
+END
+$$;

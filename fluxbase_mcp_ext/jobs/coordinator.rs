@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 use super::executor::hex;
 use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Run};
-use super::shared::{self, Process, SECOND, SHARED, State, Stop};
+use super::shared::{self, Part, Process, SECOND, SHARED, State, Stop};
 use crate::gucs;
 
 /// Between two looks at everything, in milliseconds.
@@ -100,6 +100,8 @@ struct Coordinator {
     database: u32,
     worker: Id,
     handles: HashMap<usize, DynamicBackgroundWorker>,
+    /// Messages whose last part is missing.
+    parts: HashMap<(Id, i32), Vec<u8>>,
     heartbeat_at: i64,
     poll_at: i64,
     take_back_at: i64,
@@ -139,6 +141,7 @@ impl Coordinator {
             database,
             worker,
             handles: HashMap::new(),
+            parts: HashMap::new(),
             heartbeat_at: now,
             poll_at: now,
             take_back_at: now + 30 * SECOND,
@@ -199,6 +202,7 @@ impl Coordinator {
             self.heartbeat_at = now;
             self.heartbeat(&running)?;
         }
+        self.parts.retain(|key, _| running.iter().any(|run| (run.job, run.number) == *key));
         if now >= self.take_back_at {
             self.take_back_at = now + 30 * SECOND;
             process::transaction(queue::take_back)?;
@@ -316,17 +320,21 @@ impl Coordinator {
         }
     }
 
-    fn write_down_what_was_said(&self) -> Result<(), Failed> {
-        let said: Vec<Vec<u8>> = {
+    fn write_down_what_was_said(&mut self) -> Result<(), Failed> {
+        let said: Vec<Part> = {
             let mut shared = SHARED.exclusive();
             let database = self.database;
             shared.slots.iter_mut().filter(|slot| slot.database == database).flat_map(|slot| slot.heard()).collect()
         };
-        for message in said {
-            let Some((id, rest)) = message.split_first_chunk::<16>() else { continue };
-            let Some((number, text)) = rest.split_first_chunk::<4>() else { continue };
-            let run = Run { job: *id, number: i32::from_le_bytes(*number) };
-            let text = String::from_utf8_lossy(text);
+        for Part { run, last, bytes } in said {
+            let key = (run.job, run.number);
+            let whole = self.parts.entry(key).or_default();
+            whole.extend_from_slice(&bytes);
+            if !last {
+                continue;
+            }
+            let whole = self.parts.remove(&key).unwrap_or_default();
+            let text = String::from_utf8_lossy(&whole);
             if let Err(failed) = process::transaction(|| queue::heard(self.worker, run, &text)) {
                 match failed.code.as_str() {
                     "42883" | "3F000" => return Err(failed),

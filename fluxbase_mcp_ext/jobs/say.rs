@@ -7,7 +7,7 @@ use std::cell::Cell;
 use pgrx::prelude::*;
 
 use super::process;
-use super::shared::{MESSAGE, SHARED, State};
+use super::shared::{PART, SHARED, State};
 use crate::error;
 use crate::guard;
 
@@ -15,6 +15,9 @@ thread_local! {
     /// The slot of this process, if it runs jobs.
     pub static SLOT: Cell<Option<usize>> = const { Cell::new(None) };
 }
+
+/// Most bytes of one message.
+const LONGEST: usize = 256 * 1024;
 
 /// How often room is waited for, ten milliseconds each time.
 const PATIENCE: u32 = 500;
@@ -33,32 +36,41 @@ fn say(message: &str) {
             Some("jobs.report_progress and jobs.log are for functions that run as a job.".to_owned()),
         );
     };
-    if message.len() > MESSAGE {
+    if message.len() > LONGEST {
         error::raise(
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!("a message of a job has at most {MESSAGE} bytes. Nothing was written."),
+            format!("a message of a job has at most {LONGEST} bytes. Nothing was written."),
             Some("Keep what is longer in a table of your own.".to_owned()),
         );
     }
+    let mut parts = message.as_bytes().chunks(PART).peekable();
+    while let Some(part) = parts.next() {
+        if !hand_over(at, part, parts.peek().is_none()) {
+            // Some of it is there: the coordinator forgets it with the next message.
+            warning!("a message of this job was not written: too much was said at once");
+            return;
+        }
+    }
+}
+
+/// Waits for room for a part; false when there is none for too long.
+fn hand_over(at: usize, part: &[u8], last: bool) -> bool {
     for _ in 0..PATIENCE {
         let (said, coordinator) = {
             let mut shared = SHARED.exclusive();
             let database = shared.slots[at].database;
             let coordinator = shared.database(database).map(|entry| entry.coordinator);
             let slot = &mut shared.slots[at];
-            let mut bytes = Vec::with_capacity(20 + message.len());
-            bytes.extend_from_slice(&slot.run.job);
-            bytes.extend_from_slice(&slot.run.number.to_le_bytes());
-            bytes.extend_from_slice(message.as_bytes());
-            (slot.state != State::Running || slot.say(&bytes), coordinator)
+            // Whoever is past its job says nothing of it any more.
+            (slot.state != State::Running || slot.say(part, last), coordinator)
         };
         if let Some(coordinator) = coordinator {
             coordinator.wake();
         }
         if said {
-            return;
+            return true;
         }
         process::pause(10);
     }
-    warning!("a message of this job was not written: too much was said at once");
+    false
 }

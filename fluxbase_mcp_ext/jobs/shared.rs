@@ -16,10 +16,10 @@ pub const SLOTS: usize = 64;
 pub const DATABASES: usize = 32;
 /// Room for what one job says until it is written down, in bytes.
 const RING: usize = 8192;
-/// Most bytes of one message.
-pub const MESSAGE: usize = 4096;
-/// Before each message: its length.
-const HEADER: usize = 4;
+/// Most bytes of one part of a message.
+pub const PART: usize = 4000;
+/// Before each part: job, run, length, whether it is the last.
+const HEADER: usize = 16 + 4 + 4 + 1;
 
 /// A process, and how to wake it. Latches are in shared memory, at the same address everywhere.
 #[derive(Clone, Copy, Default)]
@@ -293,32 +293,49 @@ impl Shared {
     }
 }
 
+/// A part of what a job says.
+pub struct Part {
+    pub run: Run,
+    pub last: bool,
+    pub bytes: Vec<u8>,
+}
+
 impl Slot {
-    /// Appends a message for the coordinator; false when there is no room now.
-    pub fn say(&mut self, text: &[u8]) -> bool {
-        let needed = HEADER + text.len();
-        if self.length + needed > RING {
+    /// Appends a part of a message for the coordinator; false when there is no room now.
+    pub fn say(&mut self, part: &[u8], last: bool) -> bool {
+        let from = self.length;
+        let to = from + HEADER;
+        if to + part.len() > RING {
             return false;
         }
-        let (from, to) = (self.length, self.length + HEADER);
-        self.ring[from..to].copy_from_slice(&(text.len() as u32).to_le_bytes());
-        self.ring[to..to + text.len()].copy_from_slice(text);
-        self.length += needed;
+        self.ring[from..from + 16].copy_from_slice(&self.run.job);
+        self.ring[from + 16..from + 20].copy_from_slice(&self.run.number.to_le_bytes());
+        self.ring[from + 20..from + 24].copy_from_slice(&(part.len() as u32).to_le_bytes());
+        self.ring[from + 24] = u8::from(last);
+        self.ring[to..to + part.len()].copy_from_slice(part);
+        self.length = to + part.len();
         true
     }
 
-    /// Takes the messages out.
-    pub fn heard(&mut self) -> Vec<Vec<u8>> {
-        let mut messages = Vec::new();
+    /// Takes the parts out.
+    pub fn heard(&mut self) -> Vec<Part> {
+        let mut parts = Vec::new();
         let mut at = 0;
         while at + HEADER <= self.length {
-            let mut length = [0; HEADER];
-            length.copy_from_slice(&self.ring[at..at + HEADER]);
-            let end = (at + HEADER + u32::from_le_bytes(length) as usize).min(self.length);
-            messages.push(self.ring[at + HEADER..end].to_vec());
-            at = end;
+            let mut run = Run::default();
+            run.job.copy_from_slice(&self.ring[at..at + 16]);
+            let number = |from: usize| {
+                let mut bytes = [0; 4];
+                bytes.copy_from_slice(&self.ring[from..from + 4]);
+                u32::from_le_bytes(bytes)
+            };
+            run.number = number(at + 16) as i32;
+            let from = at + HEADER;
+            let to = (from + number(at + 20) as usize).min(self.length);
+            parts.push(Part { run, last: self.ring[at + 24] != 0, bytes: self.ring[from..to].to_vec() });
+            at = to;
         }
         self.length = 0;
-        messages
+        parts
     }
 }

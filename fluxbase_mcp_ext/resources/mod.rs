@@ -5,6 +5,7 @@
 //! percent-decoded, never more than it names.
 
 mod functions;
+pub mod jobs;
 mod schema;
 
 use fluxbase_credential::Scope;
@@ -101,6 +102,24 @@ pub static RESOURCES: &[Resource<'static>] = &[
         mime_type: "application/json",
         scopes: &[Scope::ExecuteFunctions],
         read: Read::BuiltIn(functions::all),
+    },
+    Resource {
+        uri: "fluxbase://jobs",
+        name: "jobs",
+        title: "Jobs",
+        description: "The jobs that you may submit.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteJobs],
+        read: Read::BuiltIn(jobs::all),
+    },
+    Resource {
+        uri: jobs::ONE,
+        name: "job",
+        title: "Job",
+        description: "One job that you may submit, with the schema of its payload.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteJobs],
+        read: Read::BuiltIn(jobs::one),
     },
 ];
 
