@@ -59,5 +59,10 @@ pub fn complete(argument: &str, namespace: Option<&str>) -> Option<BTreeSet<Stri
         return Some(BTreeSet::new());
     }
     let known = table::names(10_000).into_iter();
-    Some(known.filter(|(of, _)| namespace.is_none_or(|wanted| argument == "namespace" || of == wanted)).map(part).collect())
+    Some(
+        known
+            .filter(|(of, _)| namespace.is_none_or(|wanted| argument == "namespace" || of == wanted))
+            .map(part)
+            .collect(),
+    )
 }
