@@ -15,7 +15,7 @@ BEGIN
        OR (p.prokind = 'p' AND p.proargmodes IS NOT NULL) THEN
         RAISE EXCEPTION 'function: a job is a function or procedure without an argument, or with one of type jsonb or json; a function returns one value or void. Nothing was registered.'
             USING ERRCODE = 'invalid_function_definition',
-                  HINT = 'The argument is the payload that was submitted: CREATE FUNCTION app.report(payload jsonb) RETURNS jsonb …';
+                  HINT = 'The argument is the payload that was submitted: CREATE FUNCTION app.report(payload jsonb) RETURNS jsonb ...';
     END IF;
     RETURN CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END;
 END
