@@ -9,7 +9,7 @@ use crate::tools::jobs::table;
 
 const MOST: i64 = 1000;
 
-/// The template of one job.
+/// The template of one job, as the registry has it.
 pub const ONE: &str = "fluxbase://jobs/{namespace}/{name}";
 
 /// `{"jobs": […], "count": n}`, and a note when there are more than are shown.
@@ -59,5 +59,10 @@ pub fn complete(argument: &str, namespace: Option<&str>) -> Option<BTreeSet<Stri
         return Some(BTreeSet::new());
     }
     let known = table::names(10_000).into_iter();
-    Some(known.filter(|(of, _)| namespace.is_none_or(|wanted| argument == "namespace" || of == wanted)).map(part).collect())
+    Some(
+        known
+            .filter(|(of, _)| namespace.is_none_or(|wanted| argument == "namespace" || of == wanted))
+            .map(part)
+            .collect(),
+    )
 }

@@ -47,7 +47,8 @@ pub fn submit(request: &Request<'_>) -> Result<Done, Error> {
     .unwrap_or_default();
     let found = find(&asked, all.is_some())?;
     if let Some(schema) = &found.schema {
-        let payload = serde_json::from_str::<Value>(&asked.payload).map_err(|error| Error::internal(&error.to_string()))?;
+        let payload = serde_json::from_str::<Value>(&asked.payload)
+            .map_err(|error| Error::internal(&error.to_string()))?;
         let schema = Schema::compile(schema).map_err(|why| Error::internal(&why))?;
         schema.check(&payload, "payload").map_err(|why| {
             Error::refused(
@@ -99,11 +100,16 @@ pub fn submit(request: &Request<'_>) -> Result<Done, Error> {
     };
     let Some(line) = table::job(&id, 0) else {
         // A policy of the DBA's hides it from whoever submitted it.
-        let text = serde_json::json!({ "job_id": id, "job_name": found.name, "status": "pending" }).to_string();
+        let text =
+            serde_json::json!({ "job_id": id, "job_name": found.name, "status": "pending" }).to_string();
         return Ok(object(text, Vec::new()).into());
     };
     let mut text = String::from("{");
-    members(&mut text, &line, &["job_id", "job_name", "namespace", "status", "priority", "created_at", "scheduled_at"])?;
+    members(
+        &mut text,
+        &line,
+        &["job_id", "job_name", "namespace", "status", "priority", "created_at", "scheduled_at"],
+    )?;
     if existing {
         text.push_str(r#","existing":true"#);
     }
@@ -221,7 +227,10 @@ pub fn logs(request: &Request<'_>) -> Result<ToolOutput, Error> {
         args.only(&["job_id", "level", "after", "limit"])?;
         let after = args
             .str("after")?
-            .map(|text| text.parse::<i64>().map_err(|_| args.unfit("after", "is none that get_job_logs answered with")))
+            .map(|text| {
+                text.parse::<i64>()
+                    .map_err(|_| args.unfit("after", "is none that get_job_logs answered with"))
+            })
             .transpose()?;
         Ok((job_id(&args)?, one_of(&args, "level", &LEVELS)?, after.unwrap_or(0), limit(&args, 100, 1000)?))
     };
@@ -261,7 +270,9 @@ pub fn cancel(request: &Request<'_>) -> Result<Done, Error> {
     if ended.is_none() && matches!(status.as_str(), "pending" | "running") {
         return Err(Error::refused(
             "42501",
-            format!("job {id} was submitted by somebody else: you may see it, not cancel it. {NOTHING_CHANGED}"),
+            format!(
+                "job {id} was submitted by somebody else: you may see it, not cancel it. {NOTHING_CHANGED}"
+            ),
             None,
         ));
     }

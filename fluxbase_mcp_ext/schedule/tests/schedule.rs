@@ -105,9 +105,18 @@ fn what_is_refused() {
     let refused = |expression: &str, zone: &str| {
         Schedule::parse(expression, zone, at("2026-01-01 00:00")).expect_err("refused")
     };
-    for expression in
-        ["", "* * * *", "* * * * * *", "0 0 0 1 1 * 2026", "61 * * * *", "0 25 * * *", "0 0 * FOO *", "MON", "@never", "0 0 32 * *"]
-    {
+    for expression in [
+        "",
+        "* * * *",
+        "* * * * * *",
+        "0 0 0 1 1 * 2026",
+        "61 * * * *",
+        "0 25 * * *",
+        "0 0 * FOO *",
+        "MON",
+        "@never",
+        "0 0 32 * *",
+    ] {
         assert!(matches!(refused(expression, "UTC"), Fault::Expression(..)), "{expression}");
     }
     assert!(matches!(refused("0 0 30 2 *", "UTC"), Fault::Never(_)));
@@ -124,8 +133,7 @@ fn runs_that_were_missed() {
         hourly.due(at(first), now, missed).into_iter().map(shown).collect::<Vec<_>>()
     };
     let first = "2026-11-22 01:00";
-    let (early, punctual, late) =
-        (at(first) - 1, at("2026-11-22 03:00") + 5, at("2026-11-22 03:30"));
+    let (early, punctual, late) = (at(first) - 1, at("2026-11-22 03:00") + 5, at("2026-11-22 03:30"));
     for missed in [Missed::Skip, Missed::RunOnce, Missed::RunAll] {
         assert_eq!(due(first, early, missed), Vec::<String>::new());
         assert_eq!(due(first, at(first), missed), [first]);
@@ -133,9 +141,13 @@ fn runs_that_were_missed() {
     assert_eq!(due(first, punctual, Missed::Skip), ["2026-11-22 03:00"]);
     assert_eq!(due(first, late, Missed::Skip), Vec::<String>::new());
     assert_eq!(due(first, late, Missed::RunOnce), ["2026-11-22 03:00"]);
-    assert_eq!(due(first, late, Missed::RunAll), ["2026-11-22 01:00", "2026-11-22 02:00", "2026-11-22 03:00"]);
+    assert_eq!(
+        due(first, late, Missed::RunAll),
+        ["2026-11-22 01:00", "2026-11-22 02:00", "2026-11-22 03:00"]
+    );
     // A year away, each minute.
-    let each_minute = schedule("* * * * *", "UTC").due(at("2026-01-01 00:00"), at("2027-01-01 00:00"), Missed::RunAll);
+    let each_minute =
+        schedule("* * * * *", "UTC").due(at("2026-01-01 00:00"), at("2027-01-01 00:00"), Missed::RunAll);
     assert_eq!(each_minute.len(), MOST_MISSED);
     assert_eq!(shown(each_minute[MOST_MISSED - 1]), "2027-01-01 00:00");
     assert_eq!(shown(each_minute[0]), "2026-12-31 22:21");
@@ -146,7 +158,16 @@ fn moments() {
     for text in ["2026-11-22T09:00:00Z", "2026-11-22T09:00:00.5+05:30", "2026-11-22t09:00:00z"] {
         assert!(is_rfc3339(text), "{text}");
     }
-    for text in ["", "now", "tomorrow", "infinity", "2026-11-22", "2026-11-22T09:00:00", "2026-13-01T00:00:00Z", "20261122T090000Z"] {
+    for text in [
+        "",
+        "now",
+        "tomorrow",
+        "infinity",
+        "2026-11-22",
+        "2026-11-22T09:00:00",
+        "2026-13-01T00:00:00Z",
+        "20261122T090000Z",
+    ] {
         assert!(!is_rfc3339(text), "{text}");
     }
 }
