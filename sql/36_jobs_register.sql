@@ -101,7 +101,7 @@ BEGIN
             RAISE EXCEPTION 'run_as: role "%" is superuser or was not allowed. Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege', HINT = format('A superuser runs: SELECT mcp.allow_role(%L);', become);
         END IF;
-        IF NOT pg_has_role(who, become, 'MEMBER') THEN
+        IF NOT mcp._may_set_role(become) THEN
             RAISE EXCEPTION 'permission denied: run_as is a role that you may not become, "%". Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege';
         END IF;
