@@ -96,6 +96,9 @@ BEGIN
         -- What the schedule runs, and as whom, is for admins; its columns are not granted.
         CREATE POLICY submit ON jobs.functions FOR SELECT
             USING (cardinality(require_roles) = 0 OR current_user::text = ANY (require_roles));
+        -- A new schedule may come sooner than what workers wait for. What they write themselves, next_run_at, wakes nobody.
+        CREATE TRIGGER wake AFTER INSERT OR UPDATE OF schedule, enabled ON jobs.functions
+            FOR EACH STATEMENT EXECUTE FUNCTION mcp._jobs_wake();
         RETURN NEXT 'table jobs.functions created';
     ELSE
         RETURN NEXT 'table jobs.functions is there already and was left as it is';

@@ -11,6 +11,7 @@ mod functions;
 mod functions_http;
 mod functions_runtime;
 mod http;
+mod jobs;
 mod life;
 mod live_fuzz;
 mod nonsense;
