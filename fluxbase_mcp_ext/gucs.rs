@@ -26,6 +26,8 @@ static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static WORKER_KEEP: GucSetting<i32> = GucSetting::<i32>::new(60);
+static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
+static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -138,6 +140,7 @@ pub fn define(preloaded: bool) {
         GucFlags::default(),
     );
     define_worker();
+    define_jobs();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -234,6 +237,28 @@ fn define_worker() {
         3600,
         GucContext::Sighup,
         GucFlags::UNIT_S,
+    );
+}
+
+/// What the processes of background jobs obey.
+fn define_jobs() {
+    GucRegistry::define_string_guc(
+        c"mcp.job_databases",
+        c"Databases whose background jobs are run.",
+        c"A comma list; * stands for every database where mcp.install('{jobs}') was run, and empty for none. Default: *.",
+        &JOB_DATABASES,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.job_concurrency",
+        c"Most background jobs that run at once in one database.",
+        c"Each takes one of max_worker_processes while there is something to do. 0 runs none. Default: 4.",
+        &JOB_CONCURRENCY,
+        0,
+        32,
+        GucContext::Sighup,
+        GucFlags::default(),
     );
 }
 
@@ -344,6 +369,16 @@ pub fn worker_max_memory() -> u64 {
 /// `mcp.worker_keep`.
 pub fn worker_keep() -> std::time::Duration {
     std::time::Duration::from_secs(WORKER_KEEP.get() as u64)
+}
+
+/// `mcp.job_databases`, comma list, or `*`.
+pub fn job_databases() -> String {
+    text(&JOB_DATABASES).unwrap_or_default()
+}
+
+/// `mcp.job_concurrency`.
+pub fn job_concurrency() -> i32 {
+    JOB_CONCURRENCY.get()
 }
 
 /// `mcp.read_only`.

@@ -23,6 +23,7 @@ mod statement;
 mod cost;
 mod delegate;
 mod worker;
+mod jobs;
 mod doctor;
 mod error;
 
@@ -70,6 +71,7 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
+extension_sql_file!("../sql/36_jobs_runner.sql", name = "jobs_runner", requires = ["jobs_worker", jobs::jobs_status]);
 extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
@@ -93,5 +95,6 @@ extern "C-unwind" fn _PG_init() {
     if preloading {
         identity::rate_limit::reserve();
         worker::register();
+        jobs::register();
     }
 }

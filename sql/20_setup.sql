@@ -21,7 +21,7 @@ BEGIN
     RETURN NEXT mcp._ensure_role('service_role', 'NOLOGIN NOINHERIT BYPASSRLS');
     RETURN NEXT mcp._ensure_role('mcp_admin', 'NOLOGIN');
     GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access,
-                              mcp.worker_status, mcp.functions_secret
+                              mcp.worker_status, mcp.functions_secret, mcp.jobs_status
         TO mcp_admin;
     RETURN NEXT 'role mcp_admin may make, rotate, revoke and list keys, and run doctor';
     GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,

@@ -20,7 +20,7 @@ CREATE FUNCTION mcp._jobs_wake() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM pg_notify('mcp_jobs', '');
+    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE');
     RETURN NULL;
 END
 $$;
@@ -246,6 +246,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION mcp.register_job, mcp.enable_job, mcp.unregister_job TO mcp_admin;
         RETURN NEXT 'mcp_admin may register jobs, and read all jobs, their logs and their workers';
     END IF;
+    RETURN QUERY SELECT w FROM mcp._setup_job_worker() AS w;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA jobs TO %I', usable);
         EXECUTE format('GRANT SELECT (id, name, namespace, description, kind, function_schema, function_name, function_arguments, edge_namespace, '
