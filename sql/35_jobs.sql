@@ -20,7 +20,7 @@ CREATE FUNCTION mcp._jobs_wake() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE');
+    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'queue');
     RETURN NULL;
 END
 $$;
@@ -243,8 +243,7 @@ BEGIN
                 EXECUTE format('CREATE POLICY admin ON %s FOR SELECT TO mcp_admin USING (true)', relation);
             END IF;
         END LOOP;
-        GRANT EXECUTE ON FUNCTION mcp.register_job, mcp.enable_job, mcp.unregister_job TO mcp_admin;
-        RETURN NEXT 'mcp_admin may register jobs, and read all jobs, their logs and their workers';
+        RETURN NEXT 'mcp_admin may read all jobs, their logs and their workers';
     END IF;
     RETURN QUERY SELECT w FROM mcp._setup_job_worker() AS w;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP

@@ -51,9 +51,9 @@ struct Stage {
     _cluster: Cluster,
 }
 
-/// `concurrency`: how many jobs run at once; with 0 they only wait.
-fn begin(concurrency: u32) -> Stage {
-    let cluster = Cluster::start(&format!("mcp.job_concurrency = {concurrency}"));
+/// `databases`: whose jobs are run; with none they only wait.
+fn begin(databases: &str) -> Stage {
+    let cluster = Cluster::start(&format!("mcp.job_databases = '{databases}'"));
     let database = Database::create(&cluster, "app");
     database.admin().batch_execute(WORK).expect("the jobs can be registered");
     let listener = Listener::start(&cluster, &database.listener_url, &[]);
@@ -102,7 +102,7 @@ fn until(client: &mut Client, id: &str, wanted: &str) -> Value {
 /// Proves that a job runs as who submitted it, that its progress and log are seen while its transaction is open, and what it returned at its end.
 #[test]
 fn submitted_seen_at_work_completed() {
-    let stage = begin(2);
+    let stage = begin("*");
     let mut holder = stage.database.admin();
     holder.batch_execute("SELECT pg_advisory_lock(7001)").expect("locked");
     let mut client = stage.client();
@@ -139,7 +139,7 @@ fn submitted_seen_at_work_completed() {
 /// Proves that a job that fails is tried again, then stays to be seen as failed, with what it logged and without what it wrote.
 #[test]
 fn failed_retried_dead() {
-    let stage = begin(2);
+    let stage = begin("*");
     let mut client = stage.client();
     let id = submit(&mut client, json!({ "job_name": "fails" }));
     let dead = until(&mut client, &id, "failed");
@@ -158,7 +158,7 @@ fn failed_retried_dead() {
 /// Proves that a cancel reaches the statement that runs, and that others' cancels do not.
 #[test]
 fn cancelled_at_work() {
-    let stage = begin(2);
+    let stage = begin("*");
     let mut client = stage.client();
     let id = submit(&mut client, json!({ "job_name": "sleeps" }));
     until(&mut client, &id, "running");
@@ -178,7 +178,7 @@ fn cancelled_at_work() {
 /// Proves that a job waits for its time, and that a slot of a schedule runs once, as the role that was registered.
 #[test]
 fn at_its_time_and_by_schedule() {
-    let stage = begin(2);
+    let stage = begin("*");
     let mut client = stage.client();
     let soon = stage.value(
         "SELECT to_char((now() + interval '3 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
@@ -212,7 +212,7 @@ fn at_its_time_and_by_schedule() {
 /// Proves that many clients with one idempotency key submit one job.
 #[test]
 fn one_key_is_one_job() {
-    let stage = begin(0);
+    let stage = begin("");
     let ids: BTreeSet<String> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..8)
             .map(|_| {
@@ -233,7 +233,7 @@ fn one_key_is_one_job() {
 /// Proves that sessions that claim, finish and schedule at the same time get each job once, and make each slot once.
 #[test]
 fn workers_share_the_queue() {
-    let stage = begin(0);
+    let stage = begin("");
     let mut admin = stage.database.admin();
     admin
         .batch_execute(
