@@ -27,7 +27,7 @@ use pgrx::prelude::*;
 use pgrx::{PgXactCallbackEvent, register_xact_callback};
 
 use crate::identity::rate_limit;
-use crate::{delegate, error};
+use crate::delegate;
 use shared::{SHARED, State};
 
 /// Has Postgres start the processes. Call from `_PG_init` while the server preloads the library.

@@ -39,6 +39,7 @@ const FAREWELL: u32 = 150;
 /// The main function of the process; `argument` is its database.
 #[pg_guard]
 #[unsafe(no_mangle)]
+#[allow(unsafe_code)]
 pub extern "C-unwind" fn fluxbase_mcp_jobs_main(argument: pg_sys::Datum) {
     let database = process::argument(argument);
     process::obey_when_convenient();

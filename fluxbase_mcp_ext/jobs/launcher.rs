@@ -34,6 +34,7 @@ pub fn register() {
 /// The main function of the process.
 #[pg_guard]
 #[unsafe(no_mangle)]
+#[allow(unsafe_code)]
 pub extern "C-unwind" fn fluxbase_mcp_jobs_launcher_main(_argument: pg_sys::Datum) {
     process::obey_when_convenient();
     process::connect_to_none();

@@ -26,8 +26,6 @@ pub struct Failed {
     pub code: String,
     /// Message, detail and hint, as callers of tools see them.
     pub text: String,
-    /// A panic of ours rather than an error of Postgres.
-    pub panic: bool,
 }
 
 /// Runs `body` in a transaction of its own. What it returned was committed.
@@ -74,9 +72,7 @@ fn failed(caught: &CaughtError) -> Failed {
         CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
             Failed::from(Error::from_report(report, None))
         }
-        CaughtError::RustPanic { ereport, .. } => {
-            Failed { panic: true, ..Failed::from(Error::internal(ereport.message())) }
-        }
+        CaughtError::RustPanic { ereport, .. } => Failed::from(Error::internal(ereport.message())),
     }
 }
 
@@ -87,14 +83,14 @@ impl From<Error> for Failed {
             Error::Refused { code, .. } => (*code).to_owned(),
             _ => "XX000".to_owned(),
         };
-        Failed { code, text: error.to_text(), panic: false }
+        Failed { code, text: error.to_text() }
     }
 }
 
 impl Failed {
     /// A reason of our own.
     pub fn because(text: &str) -> Failed {
-        Failed { code: "55000".to_owned(), text: text.to_owned(), panic: false }
+        Failed { code: "55000".to_owned(), text: text.to_owned() }
     }
 }
 

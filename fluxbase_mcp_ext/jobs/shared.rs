@@ -6,7 +6,7 @@
 //! - Nothing in here is needed after a crash: jobs are in tables, and this memory is made anew.
 #![allow(unsafe_code)]
 
-use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init, pg_sys};
+use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_shmem_init, pg_sys};
 
 use super::queue::Run;
 

@@ -12,6 +12,7 @@ mod functions_http;
 mod functions_runtime;
 mod http;
 mod jobs;
+mod jobs_life;
 mod life;
 mod live_fuzz;
 mod nonsense;
