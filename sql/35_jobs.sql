@@ -20,7 +20,7 @@ CREATE FUNCTION mcp._jobs_wake() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE');
+    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'queue');
     RETURN NULL;
 END
 $$;
@@ -96,6 +96,9 @@ BEGIN
         -- What the schedule runs, and as whom, is for admins; its columns are not granted.
         CREATE POLICY submit ON jobs.functions FOR SELECT
             USING (cardinality(require_roles) = 0 OR current_user::text = ANY (require_roles));
+        -- A new schedule may come sooner than what workers wait for. What they write themselves, next_run_at, wakes nobody.
+        CREATE TRIGGER wake AFTER INSERT OR UPDATE OF schedule, enabled ON jobs.functions
+            FOR EACH STATEMENT EXECUTE FUNCTION mcp._jobs_wake();
         RETURN NEXT 'table jobs.functions created';
     ELSE
         RETURN NEXT 'table jobs.functions is there already and was left as it is';
@@ -240,8 +243,7 @@ BEGIN
                 EXECUTE format('CREATE POLICY admin ON %s FOR SELECT TO mcp_admin USING (true)', relation);
             END IF;
         END LOOP;
-        GRANT EXECUTE ON FUNCTION mcp.register_job, mcp.enable_job, mcp.unregister_job TO mcp_admin;
-        RETURN NEXT 'mcp_admin may register jobs, and read all jobs, their logs and their workers';
+        RETURN NEXT 'mcp_admin may read all jobs, their logs and their workers';
     END IF;
     RETURN QUERY SELECT w FROM mcp._setup_job_worker() AS w;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP

@@ -15,7 +15,7 @@ BEGIN
        OR (p.prokind = 'p' AND p.proargmodes IS NOT NULL) THEN
         RAISE EXCEPTION 'function: a job is a function or procedure without an argument, or with one of type jsonb or json; a function returns one value or void. Nothing was registered.'
             USING ERRCODE = 'invalid_function_definition',
-                  HINT = 'The argument is the payload that was submitted: CREATE FUNCTION app.report(payload jsonb) RETURNS jsonb …';
+                  HINT = 'The argument is the payload that was submitted: CREATE FUNCTION app.report(payload jsonb) RETURNS jsonb ...';
     END IF;
     RETURN CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END;
 END
@@ -101,7 +101,7 @@ BEGIN
             RAISE EXCEPTION 'run_as: role "%" is superuser or was not allowed. Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege', HINT = format('A superuser runs: SELECT mcp.allow_role(%L);', become);
         END IF;
-        IF NOT pg_has_role(who, become, 'MEMBER') THEN
+        IF NOT mcp._may_set_role(become) THEN
             RAISE EXCEPTION 'permission denied: run_as is a role that you may not become, "%". Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege';
         END IF;

@@ -84,7 +84,7 @@ BEGIN
     )
     SELECT m.id, m.run, m.attempts, m.job_name, m.namespace, t.kind, t.target, t.edge_namespace, t.edge_function, m.payload, m.role_name,
            m.key_id, m.claims, m.settings, m.max_duration_seconds, m.progress_timeout_seconds, t.problem
-      FROM mine AS m, LATERAL mcp._job_target(m.function_id, m.role_name, m.key_id IS NOT NULL) AS t
+      FROM mine AS m, LATERAL mcp._job_target(m.function_id, m.role_name, m.claims IS NOT NULL) AS t
      ORDER BY m.priority DESC, m.seq;
 END
 $$;

@@ -9,7 +9,7 @@ use crate::tools::jobs::table;
 
 const MOST: i64 = 1000;
 
-/// The template of one job.
+/// The template of one job, as the registry has it.
 pub const ONE: &str = "fluxbase://jobs/{namespace}/{name}";
 
 /// `{"jobs": […], "count": n}`, and a note when there are more than are shown.

@@ -113,7 +113,7 @@ pub static RESOURCES: &[Resource<'static>] = &[
         read: Read::BuiltIn(jobs::all),
     },
     Resource {
-        uri: jobs::ONE,
+        uri: "fluxbase://jobs/{namespace}/{name}",
         name: "job",
         title: "Job",
         description: "One job that you may submit, with the schema of its payload.",

@@ -220,8 +220,8 @@ pub static TOOLS: &[Tool<'static>] = &[
     Tool {
         name: "submit_job",
         title: "Submit a job",
-        description: "Submit a background job; it runs as you, later. The resource fluxbase://jobs lists them.",
-        input_schema: r#"{"type":"object","properties":{"job_name":{"type":"string"},"namespace":{"type":"string"},"payload":{"type":"object"},"priority":{"type":"integer","default":0,"description":"higher first"},"scheduled_at":{"type":"string","description":"not before, RFC 3339"},"idempotency_key":{"type":"string","description":"the same key submits once"},"max_retries":{"type":"integer","minimum":0}},"required":["job_name"],"additionalProperties":false}"#,
+        description: "Submit a background job, which runs as you. The resource fluxbase://jobs lists them.",
+        input_schema: r#"{"type":"object","properties":{"job_name":{"type":"string"},"namespace":{"type":"string"},"payload":{"type":"object"},"priority":{"type":"integer","default":0},"scheduled_at":{"type":"string","description":"RFC 3339"},"idempotency_key":{"type":"string"},"max_retries":{"type":"integer"}},"required":["job_name"],"additionalProperties":false}"#,
         output_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"job_name":{"type":"string"},"namespace":{"type":"string"},"status":{"type":"string"},"priority":{"type":"integer"},"created_at":{"type":"string"},"scheduled_at":{"type":"string"},"existing":{"type":"boolean","description":"the idempotency key had submitted it before"}},"required":["job_id","job_name","status"]}"#,
         scopes: &[Scope::ExecuteJobs],
         access: Access::Write,

@@ -11,6 +11,7 @@ mod functions;
 mod functions_http;
 mod functions_runtime;
 mod http;
+mod jobs;
 mod jobs_life;
 mod life;
 mod live_fuzz;
