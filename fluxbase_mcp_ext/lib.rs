@@ -76,7 +76,8 @@ extension_sql_file!(
     name = "jobs_runner",
     requires = ["jobs_worker", jobs::jobs_status]
 );
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
+extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "jobs_runner"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",
