@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::registered;
-use crate::resources::{OBJECT, Read};
+use crate::resources::{OBJECT, Read, jobs};
 use crate::tools::{self, storage};
 
 /// As many as MCP allows.
@@ -76,6 +76,15 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
     if let Read::Registered(resource) = known.read {
         let sources = resource.sources(asked.argument).ok_or_else(unknown_argument)?;
         return of_source(caller, sources, asked);
+    }
+    if uri == jobs::ONE {
+        let namespace = asked.context.get("namespace").map(String::as_str).filter(|name| !name.is_empty());
+        let body = || Ok(jobs::complete(asked.argument, namespace));
+        return match guard::run(&dispatch::actor(caller), Access::Read, body, |_| false) {
+            Ok(Some(names)) => Ok(names.into_iter().filter(|name| begins(name, asked.value)).collect()),
+            Ok(None) => Err(unknown_argument()),
+            Err(error) => Err(Refusal::Failed(error)),
+        };
     }
     if uri != TABLE && uri != OBJECT {
         return Ok(Vec::new());

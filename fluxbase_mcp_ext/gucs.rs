@@ -34,6 +34,8 @@ static EMBEDDING_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>
 static EMBEDDING_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static EMBEDDING_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static EMBEDDING_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
+static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
+static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -147,6 +149,7 @@ pub fn define(preloaded: bool) {
     );
     define_worker();
     define_embedding();
+    define_jobs();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -320,6 +323,28 @@ fn define_embedding() {
     );
 }
 
+/// What the processes of background jobs obey.
+fn define_jobs() {
+    GucRegistry::define_string_guc(
+        c"mcp.job_databases",
+        c"Databases whose background jobs are run.",
+        c"A comma list; * stands for every database where mcp.install('{jobs}') was run, and empty for none. Default: *.",
+        &JOB_DATABASES,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.job_concurrency",
+        c"Most background jobs that run at once in one database.",
+        c"Each takes one of max_worker_processes while there is something to do. 0 runs none. Default: 4.",
+        &JOB_CONCURRENCY,
+        0,
+        32,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
 const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
     .union(GucFlags::NO_RESET_ALL)
     .union(GucFlags::DISALLOW_IN_FILE)
@@ -457,6 +482,16 @@ pub fn embedding_key_file() -> String {
 /// `mcp.embedding_dimensions`; 0 when not known.
 pub fn embedding_dimensions() -> i32 {
     EMBEDDING_DIMENSIONS.get()
+}
+
+/// `mcp.job_databases`, comma list, or `*`.
+pub fn job_databases() -> String {
+    text(&JOB_DATABASES).unwrap_or_default()
+}
+
+/// `mcp.job_concurrency`.
+pub fn job_concurrency() -> i32 {
+    JOB_CONCURRENCY.get()
 }
 
 /// `mcp.read_only`.

@@ -6,6 +6,7 @@
 
 mod confirm;
 pub mod functions;
+pub mod jobs;
 mod schema;
 pub mod storage;
 mod tables;
@@ -261,6 +262,61 @@ pub static TOOLS: &[Tool<'static>] = &[
         access: Access::Write,
         annotations: CHANGES,
         run: Body::BuiltIn(storage::delete),
+    },
+    Tool {
+        name: "submit_job",
+        title: "Submit a job",
+        description: "Submit a background job, which runs as you. The resource fluxbase://jobs lists them.",
+        input_schema: r#"{"type":"object","properties":{"job_name":{"type":"string"},"namespace":{"type":"string"},"payload":{"type":"object"},"priority":{"type":"integer","default":0},"scheduled_at":{"type":"string","description":"RFC 3339"},"idempotency_key":{"type":"string"},"max_retries":{"type":"integer"}},"required":["job_name"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"job_name":{"type":"string"},"namespace":{"type":"string"},"status":{"type":"string"},"priority":{"type":"integer"},"created_at":{"type":"string"},"scheduled_at":{"type":"string"},"existing":{"type":"boolean","description":"the idempotency key had submitted it before"}},"required":["job_id","job_name","status"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Write,
+        annotations: CHANGES_EACH_TIME,
+        run: Body::BuiltIn(jobs::submit),
+    },
+    Tool {
+        name: "get_job_status",
+        title: "Get a job's status",
+        description: "Tell how a job of yours is: status, attempts, progress (percent), result or error.",
+        input_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"}},"required":["job_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"job_id":{"type":"string"},"job_name":{"type":"string"},"namespace":{"type":"string"},"status":{"type":"string","enum":["pending","running","completed","failed","cancelled"]},"priority":{"type":"integer"},"attempts":{"type":"integer"},"retry_count":{"type":"integer"},"max_retries":{"type":"integer"},"progress":{"type":"number"},"progress_message":{"type":"string"},"progress_data":{},"created_at":{"type":"string"},"scheduled_at":{"type":"string"},"next_attempt_at":{"type":"string"},"started_at":{"type":"string"},"completed_at":{"type":"string"},"cancel_requested_at":{"type":"string"},"error":{"type":"string"},"result":{},"truncated":{"type":"object"}},"required":["job_id","job_name","status","attempts"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(|request| jobs::status(request).map(Done::from)),
+    },
+    Tool {
+        name: "list_jobs",
+        title: "List jobs",
+        description: "List the jobs that you submitted, the last first.",
+        input_schema: r#"{"type":"object","properties":{"status":{"type":"string","enum":["pending","running","completed","failed","cancelled"]},"job_name":{"type":"string"},"namespace":{"type":"string"},"limit":{"type":"integer","default":20},"cursor":{"type":"string","description":"next_cursor of the page before"}},"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"jobs":{"type":"array","items":{"type":"object"}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"next_cursor":{"type":"string"}},"required":["jobs","count","has_more"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(|request| jobs::list(request).map(Done::from)),
+    },
+    Tool {
+        name: "cancel_job",
+        title: "Cancel a job",
+        description: "Cancel a job of yours that waits or runs.",
+        input_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"}},"required":["job_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"job_name":{"type":"string"},"status":{"type":"string"},"cancel_requested_at":{"type":"string"},"completed_at":{"type":"string"},"note":{"type":"string"}},"required":["job_id","status","note"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(jobs::cancel),
+    },
+    Tool {
+        name: "get_job_logs",
+        title: "Get a job's log",
+        description: "Read what a job of yours logged.",
+        input_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"level":{"type":"string","enum":["debug","info","warning","error"]},"after":{"type":"string","description":"next_after of the page before"},"limit":{"type":"integer","default":100}},"required":["job_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"logs":{"type":"array","items":{"type":"object"}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"next_after":{"type":"string"}},"required":["logs","count","has_more"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(|request| jobs::logs(request).map(Done::from)),
     },
     Tool {
         name: "search_vectors",

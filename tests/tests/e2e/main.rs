@@ -12,6 +12,8 @@ mod functions_http;
 mod functions_runtime;
 mod functions_secrets;
 mod http;
+mod jobs;
+mod jobs_life;
 mod life;
 mod live_fuzz;
 mod nonsense;
