@@ -26,8 +26,8 @@ use pgrx::datum::{TimestampWithTimeZone, Uuid};
 use pgrx::prelude::*;
 use pgrx::{PgXactCallbackEvent, register_xact_callback};
 
-use crate::identity::rate_limit;
 use crate::delegate;
+use crate::identity::rate_limit;
 use shared::{SHARED, State};
 
 /// Has Postgres start the processes. Call from `_PG_init` while the server preloads the library.
@@ -126,9 +126,12 @@ fn jobs_status() -> TableIterator<
     let mut rows = Vec::new();
     let (launched, entry, slots) = {
         let shared = SHARED.share();
-        let entry = shared.databases.iter().find(|entry| entry.oid == oid && entry.coordinator.pid != 0).copied();
-        let slots: Vec<_> =
-            shared.slots_of(oid).map(|slot| (slot.upkeep, slot.process.pid, slot.state, slot.run, slot.since)).collect();
+        let entry =
+            shared.databases.iter().find(|entry| entry.oid == oid && entry.coordinator.pid != 0).copied();
+        let slots: Vec<_> = shared
+            .slots_of(oid)
+            .map(|slot| (slot.upkeep, slot.process.pid, slot.state, slot.run, slot.since))
+            .collect();
         (shared.launcher.pid != 0, entry, slots)
     };
     match entry {
@@ -136,7 +139,15 @@ fn jobs_status() -> TableIterator<
             let hint = entry.full.then(|| {
                 "Another process could not be started: all of max_worker_processes are in use. Raise it and restart.".to_owned()
             });
-            rows.push(("coordinator", Some(entry.coordinator.pid), "running", None, None, time(entry.since), hint));
+            rows.push((
+                "coordinator",
+                Some(entry.coordinator.pid),
+                "running",
+                None,
+                None,
+                time(entry.since),
+                hint,
+            ));
         }
         None => {
             let hint = if !launched {

@@ -71,8 +71,13 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
-extension_sql_file!("../sql/36_jobs_runner.sql", name = "jobs_runner", requires = ["jobs_worker", jobs::jobs_status]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
+extension_sql_file!(
+    "../sql/36_jobs_runner.sql",
+    name = "jobs_runner",
+    requires = ["jobs_worker", jobs::jobs_status]
+);
+extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "jobs_runner"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",

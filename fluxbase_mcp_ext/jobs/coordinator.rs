@@ -83,7 +83,8 @@ unsafe extern "C-unwind" fn ended(_code: i32, argument: pg_sys::Datum) {
         entry.coordinator = Process::default();
         entry.concurrency = 0;
     }
-    for slot in shared.slots.iter_mut().filter(|slot| slot.database == database && slot.state == State::Gone) {
+    for slot in shared.slots.iter_mut().filter(|slot| slot.database == database && slot.state == State::Gone)
+    {
         slot.state = State::Free;
     }
     shared.end_all(database);
@@ -121,7 +122,8 @@ impl Coordinator {
             process::wait(10);
         }
         let me = Process::me();
-        let begun = process::transaction(|| queue::worker_start("postgres", me.pid, gucs::job_concurrency()))?;
+        let begun =
+            process::transaction(|| queue::worker_start("postgres", me.pid, gucs::job_concurrency()))?;
         let Some((worker, taken)) = begun else { return Err(Failed::because("jobs are not installed")) };
         if taken > 0 {
             log!("jobs: {taken} jobs of a worker that ended without finishing them are taken over");
@@ -129,7 +131,9 @@ impl Coordinator {
         let now = shared::now();
         {
             let mut shared = SHARED.exclusive();
-            for slot in shared.slots.iter_mut().filter(|slot| slot.database == database && slot.process.pid == 0) {
+            for slot in
+                shared.slots.iter_mut().filter(|slot| slot.database == database && slot.process.pid == 0)
+            {
                 slot.state = State::Free;
             }
             let Some(entry) = shared.database(database) else {
@@ -184,7 +188,11 @@ impl Coordinator {
             let mut shared = SHARED.exclusive();
             let Some(entry) = shared.database(self.database) else { return Ok(()) };
             entry.concurrency = concurrency as u32;
-            (std::mem::take(&mut entry.work), std::mem::take(&mut entry.attend), std::mem::take(&mut entry.poll))
+            (
+                std::mem::take(&mut entry.work),
+                std::mem::take(&mut entry.attend),
+                std::mem::take(&mut entry.poll),
+            )
         };
         if poll {
             self.poll_at = self.poll_at.min(now + SOON);
@@ -195,10 +203,17 @@ impl Coordinator {
         let (running, watched) = {
             let shared = SHARED.share();
             let runs = |slot: &&shared::Slot| matches!(slot.state, State::Running | State::Finishing);
-            let runs: Vec<_> = shared.slots_of(self.database).filter(runs).map(|slot| (slot.run, slot.watched)).collect();
+            let runs: Vec<_> =
+                shared.slots_of(self.database).filter(runs).map(|slot| (slot.run, slot.watched)).collect();
             (runs.iter().map(|run| run.0).collect::<Vec<Run>>(), runs.iter().any(|run| run.1))
         };
-        let pause = if watched { SECOND } else if running.is_empty() { IDLE_HEARTBEAT } else { HEARTBEAT };
+        let pause = if watched {
+            SECOND
+        } else if running.is_empty() {
+            IDLE_HEARTBEAT
+        } else {
+            HEARTBEAT
+        };
         if attend || now - self.heartbeat_at >= pause {
             self.heartbeat_at = now;
             self.heartbeat(&running)?;
@@ -257,7 +272,8 @@ impl Coordinator {
         let started = process::start(name, "fluxbase_mcp_job_main", at as u32, &process::own_role());
         let full = started.is_none();
         let mut shared = SHARED.exclusive();
-        let known = shared.database(self.database).is_some_and(|entry| std::mem::replace(&mut entry.full, full));
+        let known =
+            shared.database(self.database).is_some_and(|entry| std::mem::replace(&mut entry.full, full));
         match started {
             Some(handle) => {
                 drop(shared);
@@ -325,7 +341,12 @@ impl Coordinator {
         let said: Vec<Part> = {
             let mut shared = SHARED.exclusive();
             let database = self.database;
-            shared.slots.iter_mut().filter(|slot| slot.database == database).flat_map(|slot| slot.heard()).collect()
+            shared
+                .slots
+                .iter_mut()
+                .filter(|slot| slot.database == database)
+                .flat_map(|slot| slot.heard())
+                .collect()
         };
         for Part { run, last, bytes } in said {
             let key = (run.job, run.number);
@@ -351,8 +372,14 @@ impl Coordinator {
         let ended: Vec<usize> = {
             let shared = SHARED.share();
             let gone = |at: &usize| shared.slots[*at].state == State::Gone;
-            let stopped = |handle: &DynamicBackgroundWorker| matches!(handle.pid(), Err(BackgroundWorkerStatus::Stopped));
-            self.handles.iter().filter(|(at, handle)| gone(at) || stopped(handle)).map(|(at, _)| *at).collect()
+            let stopped = |handle: &DynamicBackgroundWorker| {
+                matches!(handle.pid(), Err(BackgroundWorkerStatus::Stopped))
+            };
+            self.handles
+                .iter()
+                .filter(|(at, handle)| gone(at) || stopped(handle))
+                .map(|(at, _)| *at)
+                .collect()
         };
         for at in ended {
             self.handles.remove(&at);
@@ -373,9 +400,15 @@ impl Coordinator {
                 return Ok(());
             }
             let ended = match stop {
-                Some(Stop::Cancelled) => Ended::Cancelled("cancelled while it ran; its process had to be ended".to_owned()),
-                Some(Stop::TimedOut) => Ended::Failed("it ran longer than its time; its process had to be ended".to_owned(), true),
-                Some(Stop::Stalled) => Ended::Failed("it reported no progress; its process had to be ended".to_owned(), true),
+                Some(Stop::Cancelled) => {
+                    Ended::Cancelled("cancelled while it ran; its process had to be ended".to_owned())
+                }
+                Some(Stop::TimedOut) => {
+                    Ended::Failed("it ran longer than its time; its process had to be ended".to_owned(), true)
+                }
+                Some(Stop::Stalled) => {
+                    Ended::Failed("it reported no progress; its process had to be ended".to_owned(), true)
+                }
                 Some(Stop::Lost) => continue,
                 None => Ended::Failed("the process that ran it was ended".to_owned(), true),
             };

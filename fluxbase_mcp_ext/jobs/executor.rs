@@ -58,7 +58,8 @@ unsafe extern "C-unwind" fn ended(_code: i32, argument: pg_sys::Datum) {
         let mut shared = SHARED.exclusive();
         let at = argument.value();
         let database = shared.slots[at].database;
-        let coordinator = shared.database(database).map_or(shared::Process::default(), |entry| entry.coordinator);
+        let coordinator =
+            shared.database(database).map_or(shared::Process::default(), |entry| entry.coordinator);
         let slot = &mut shared.slots[at];
         slot.process = shared::Process::default();
         slot.state = if coordinator.pid == 0 { State::Free } else { State::Gone };
@@ -267,7 +268,9 @@ impl Executor {
     /// A job that is a call over HTTP: begun in one transaction, called without any, finished in another.
     fn edge(&self, job: &Job, namespace: Option<&str>, name: &str) -> Result<Option<Job>, Failed> {
         let begun = process::transaction(|| {
-            match as_submitter(job, || edge::begin(name, namespace, job.payload.as_deref(), job.key_id.as_deref())) {
+            match as_submitter(job, || {
+                edge::begin(name, namespace, job.payload.as_deref(), job.key_id.as_deref())
+            }) {
                 Ok(begun) => Ok(Ok(begun)),
                 Err(error) => Ok(Err(error)),
             }
@@ -288,7 +291,8 @@ impl Executor {
             let stop = self.finishing();
             process::absorb_cancel();
             // That the call was given up belongs into its own row, too.
-            let noted = process::transaction(|| Ok(as_submitter(job, || begun.give_up(job.key_id.as_deref()))));
+            let noted =
+                process::transaction(|| Ok(as_submitter(job, || begun.give_up(job.key_id.as_deref()))));
             if let Err(failed) = noted {
                 log!("jobs: the end of a call cannot be written: {}", failed.text);
             }
@@ -314,9 +318,12 @@ fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result
     };
     let claims: Option<Map<String, Value>> = members(job.claims.as_deref());
     let settings = members(job.settings.as_deref()).unwrap_or_default();
-    let identity = identity::of_job(&job.role, job.key_id.as_deref(), claims.as_ref(), &settings)
-        .map_err(|_| Error::refused("42501", format!("role {} cannot be used. Nothing was run.", job.role), None))?;
-    let actor = Actor { role: identity.role, claims: &identity.claims, settings: &identity.settings, alone: true };
+    let identity =
+        identity::of_job(&job.role, job.key_id.as_deref(), claims.as_ref(), &settings).map_err(|_| {
+            Error::refused("42501", format!("role {} cannot be used. Nothing was run.", job.role), None)
+        })?;
+    let actor =
+        Actor { role: identity.role, claims: &identity.claims, settings: &identity.settings, alone: true };
     guard::run(&actor, Access::Write, body, |_| true)
 }
 
@@ -324,7 +331,11 @@ fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result
 fn body(job: &Job, oid: u32, procedure: bool) -> Result<Ended, Failed> {
     let called = as_submitter(job, || {
         let Some(function) = function::describe(&[oid]).remove(&oid) else {
-            return Err(Error::refused("42883", "its function does not exist any more. Nothing was run.", None));
+            return Err(Error::refused(
+                "42883",
+                "its function does not exist any more. Nothing was run.",
+                None,
+            ));
         };
         function.run_as_job(job.payload.as_deref())
     });

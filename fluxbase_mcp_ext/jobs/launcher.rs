@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use pgrx::bgworkers::{BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker};
+use pgrx::bgworkers::{
+    BackgroundWorkerBuilder, BackgroundWorkerStatus, BgWorkerStartTime, DynamicBackgroundWorker,
+};
 use pgrx::prelude::*;
 
 use super::process::{self, Failed, WithJobs};
@@ -70,8 +72,11 @@ fn is_wanted(name: &str) -> bool {
 /// Starts what is missing, and ends what is not wanted any more; after how many milliseconds to look again.
 fn look(started: &mut HashMap<u32, DynamicBackgroundWorker>) -> Result<i64, Failed> {
     let (role, all) = process::databases_with_jobs()?;
-    let wanted: Vec<WithJobs> =
-        all.into_iter().filter(|database| is_wanted(&database.name) && gucs::job_concurrency() > 0).take(DATABASES).collect();
+    let wanted: Vec<WithJobs> = all
+        .into_iter()
+        .filter(|database| is_wanted(&database.name) && gucs::job_concurrency() > 0)
+        .take(DATABASES)
+        .collect();
     let now = shared::now();
     let mut pause = LOOK;
     started.retain(|oid, handle| {
@@ -91,7 +96,8 @@ fn look(started: &mut HashMap<u32, DynamicBackgroundWorker>) -> Result<i64, Fail
     {
         // Entries of databases that are no more, or that somebody woke who has no jobs.
         let mut shared = SHARED.exclusive();
-        for entry in shared.databases.iter_mut().filter(|entry| entry.oid != 0 && entry.coordinator.pid == 0) {
+        for entry in shared.databases.iter_mut().filter(|entry| entry.oid != 0 && entry.coordinator.pid == 0)
+        {
             if !wanted.iter().any(|database| database.oid == entry.oid) && !started.contains_key(&entry.oid) {
                 *entry = shared::Database::default();
             }

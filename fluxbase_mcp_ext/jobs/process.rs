@@ -9,10 +9,10 @@
 use std::ffi::{CStr, CString};
 use std::panic::AssertUnwindSafe;
 
+use pgrx::PgTryBuilder;
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, DynamicBackgroundWorker, SignalWakeFlags};
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
-use pgrx::PgTryBuilder;
 
 use crate::error::Error;
 
@@ -60,8 +60,9 @@ pub fn transaction<T>(body: impl FnOnce() -> Result<T, Failed>) -> Result<T, Fai
 /// # Errors
 /// [`Failed`], for what Postgres raised.
 pub fn outside<T>(body: impl FnOnce() -> T) -> Result<T, Failed> {
-    let outcome =
-        PgTryBuilder::new(AssertUnwindSafe(|| Ok(body()))).catch_others(|caught| Err(failed(&caught))).execute();
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(body())))
+        .catch_others(|caught| Err(failed(&caught)))
+        .execute();
     // SAFETY: where processes stand between two transactions.
     unsafe { pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext) };
     outcome
@@ -128,7 +129,11 @@ pub fn connect(database: u32) {
         let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
         #[cfg(not(any(feature = "pg17", feature = "pg18")))]
         let flags = 0;
-        pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::Oid::from(database), role_before_connecting(), flags);
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(
+            pg_sys::Oid::from(database),
+            role_before_connecting(),
+            flags,
+        );
     }
     // What the database or the role may say otherwise would break claims, or leave a process stuck behind a lock.
     for (name, value) in [
@@ -187,7 +192,12 @@ pub fn pause(milliseconds: i64) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: this process's own latch.
     unsafe {
-        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds.max(1) as std::ffi::c_long, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            milliseconds.max(1) as std::ffi::c_long,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     check_for_interrupts!();
@@ -249,9 +259,12 @@ pub fn start(name: &str, main: &str, argument: u32, role: &str) -> Option<Dynami
 /// What others see of this process in pg_stat_activity: no payload and no claim, only that.
 pub fn show(activity: Option<&str>) {
     let text = activity.and_then(|text| CString::new(text).ok());
-    let state = if text.is_some() { pg_sys::BackendState::STATE_RUNNING } else { pg_sys::BackendState::STATE_IDLE };
+    let state =
+        if text.is_some() { pg_sys::BackendState::STATE_RUNNING } else { pg_sys::BackendState::STATE_IDLE };
     // SAFETY: Postgres copies the text.
-    unsafe { pg_sys::pgstat_report_activity(state, text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr())) };
+    unsafe {
+        pg_sys::pgstat_report_activity(state, text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr()))
+    };
 }
 
 /// The database of this process.
@@ -320,7 +333,8 @@ pub fn databases_with_jobs() -> Result<(u32, Vec<WithJobs>), Failed> {
                     );
                     (!null).then_some(value)
                 };
-                let open = attribute(pg_sys::Anum_pg_database_datallowconn).is_some_and(|value| value.value() as u8 != 0);
+                let open = attribute(pg_sys::Anum_pg_database_datallowconn)
+                    .is_some_and(|value| value.value() as u8 != 0);
                 let granted = attribute(pg_sys::Anum_pg_database_datacl).is_some_and(|acl| {
                     let acl = pg_sys::pg_detoast_datum(acl.cast_mut_ptr()).cast::<pg_sys::Acl>();
                     let mut members = std::ptr::null_mut();
@@ -328,8 +342,9 @@ pub fn databases_with_jobs() -> Result<(u32, Vec<WithJobs>), Failed> {
                     number > 0 && std::slice::from_raw_parts(members, number as usize).contains(&role)
                 });
                 let oid = attribute(pg_sys::Anum_pg_database_oid).map_or(0, |value| value.value() as u32);
-                let name = attribute(pg_sys::Anum_pg_database_datname)
-                    .map(|value| CStr::from_ptr(value.cast_mut_ptr::<std::ffi::c_char>()).to_string_lossy().into_owned());
+                let name = attribute(pg_sys::Anum_pg_database_datname).map(|value| {
+                    CStr::from_ptr(value.cast_mut_ptr::<std::ffi::c_char>()).to_string_lossy().into_owned()
+                });
                 if let (true, true, Some(name)) = (open, granted, name) {
                     found.push(WithJobs { oid, name });
                 }

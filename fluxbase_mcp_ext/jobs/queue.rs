@@ -54,7 +54,10 @@ fn failed(error: pgrx::spi::Error) -> Failed {
 }
 
 /// Calls one and gives the first column of its first row.
-fn one<T: pgrx::FromDatum + pgrx::IntoDatum>(sql: &str, values: &[DatumWithOid<'_>]) -> Result<Option<T>, Failed> {
+fn one<T: pgrx::FromDatum + pgrx::IntoDatum>(
+    sql: &str,
+    values: &[DatumWithOid<'_>],
+) -> Result<Option<T>, Failed> {
     Spi::connect_mut(|client| {
         let rows = client.update(sql, None, values)?;
         if rows.is_empty() { Ok(None) } else { rows.first().get::<T>(1) }
@@ -166,12 +169,14 @@ pub fn finish(worker: Id, run: Run, ended: &Ended) -> Result<bool, Failed> {
 
 /// Hands a run back that was claimed and not begun.
 pub fn hand_back(worker: Id, run: Run) -> Result<(), Failed> {
-    one::<i32>("SELECT mcp._jobs_release($1, ARRAY[$2])", &[uuid(worker).into(), uuid(run.job).into()]).map(|_| ())
+    one::<i32>("SELECT mcp._jobs_release($1, ARRAY[$2])", &[uuid(worker).into(), uuid(run.job).into()])
+        .map(|_| ())
 }
 
 /// Extends the leases of these runs; which of them must end, and why.
 pub fn heartbeat(worker: Id, runs: &[Run]) -> Result<Vec<(Run, String)>, Failed> {
-    const SQL: &str = "SELECT id, run, verdict FROM mcp._jobs_heartbeat($1, $2, $3, make_interval(secs => $4))";
+    const SQL: &str =
+        "SELECT id, run, verdict FROM mcp._jobs_heartbeat($1, $2, $3, make_interval(secs => $4))";
     let ids: Vec<Uuid> = runs.iter().map(|run| uuid(run.job)).collect();
     let numbers: Vec<i32> = runs.iter().map(|run| run.number).collect();
     Spi::connect_mut(|client| {

@@ -223,7 +223,8 @@ impl Shared {
         let at = self.slots.iter().position(|slot| slot.state == State::Free)?;
         let slot = &mut self.slots[at];
         (slot.database, slot.state, slot.since, slot.upkeep) = (oid, State::Starting, now(), upkeep);
-        (slot.process, slot.run, slot.stop, slot.go, slot.leave) = (Process::default(), Run::default(), None, false, false);
+        (slot.process, slot.run, slot.stop, slot.go, slot.leave) =
+            (Process::default(), Run::default(), None, false, false);
         slot.length = 0;
         Some(at)
     }

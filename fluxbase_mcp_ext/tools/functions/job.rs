@@ -23,7 +23,12 @@ pub struct Begun {
 ///
 /// # Errors
 /// As for the tool: there is no such function for this role, it is disabled, or it is called too often.
-pub fn begin(name: &str, namespace: Option<&str>, payload: Option<&str>, key_id: Option<&str>) -> Result<Begun, Error> {
+pub fn begin(
+    name: &str,
+    namespace: Option<&str>,
+    payload: Option<&str>,
+    key_id: Option<&str>,
+) -> Result<Begun, Error> {
     let asked = Asked {
         name: name.to_owned(),
         namespace: Some(namespace.unwrap_or("default").to_owned()),
@@ -51,7 +56,11 @@ impl Begun {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn end(&self, said: Result<Said, Lost>, key_id: Option<&str>) -> Result<Result<String, String>, Error> {
+    pub fn end(
+        &self,
+        said: Result<Said, Lost>,
+        key_id: Option<&str>,
+    ) -> Result<Result<String, String>, Error> {
         let (ended, outcome) = match said {
             Ok(Said::Reply(answer)) => {
                 let text = reply::to_json(&answer, &self.execution, gucs::max_result_chars());

@@ -76,16 +76,26 @@ impl Jobs {
         let cluster = Cluster::start(&format!("max_worker_processes = 16\n{more}"));
         let database = Database::create(&cluster, "app");
         let mut admin = database.admin();
+        admin.batch_execute("SELECT mcp.install('{functions,jobs}')").expect("the tables can be made");
         admin.batch_execute(WORK).expect("the jobs can be registered");
         let key = |name, user| {
-            database.client_key(&["--name", name, "--user", user, "--scopes", "execute:jobs,execute:functions"])
+            database.client_key(&[
+                "--name",
+                name,
+                "--user",
+                user,
+                "--scopes",
+                "execute:jobs,execute:functions",
+            ])
         };
         let (a, b) = (key("A", TENANT_A), key("B", TENANT_B));
         Jobs { cluster, database, admin, a, b }
     }
 
     fn again(&mut self) {
-        self.admin = eventually(LONG, "the server answers", || fluxbase_tests::cluster::connect(&self.database.admin_url).ok());
+        self.admin = eventually(LONG, "the server answers", || {
+            fluxbase_tests::cluster::connect(&self.database.admin_url).ok()
+        });
     }
 
     /// Calls a tool with a key, in SQL.
@@ -93,7 +103,9 @@ impl Jobs {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
         let mut transaction = self.admin.transaction().expect("begun");
         transaction.execute("SELECT mcp.authenticate($1)", &[&key.plain]).expect("taken");
-        let row = transaction.query_one("SELECT mcp.handle($1::text::jsonb)::text", &[&request.to_string()]).expect("answered");
+        let row = transaction
+            .query_one("SELECT mcp.handle($1::text::jsonb)::text", &[&request.to_string()])
+            .expect("answered");
         transaction.commit().expect("committed");
         let reply: Value = serde_json::from_str(row.get(0)).expect("JSON");
         assert_eq!(reply["result"]["isError"], json!(false), "{reply}");
@@ -106,7 +118,10 @@ impl Jobs {
     }
 
     fn row(&mut self, id: &str) -> Value {
-        let row = self.admin.query_one("SELECT to_jsonb(q)::text FROM jobs.queue AS q WHERE id::text = $1", &[&id]).expect("the job");
+        let row = self
+            .admin
+            .query_one("SELECT to_jsonb(q)::text FROM jobs.queue AS q WHERE id::text = $1", &[&id])
+            .expect("the job");
         serde_json::from_str(row.get(0)).expect("JSON")
     }
 
@@ -118,7 +133,11 @@ impl Jobs {
             if row["status"] == json!(status) {
                 return row;
             }
-            assert!(begun.elapsed() < LONG, "it did not become {status}: {row}\n{}", fluxbase_tests::cluster::tail(&self.cluster.log(), 15));
+            assert!(
+                begun.elapsed() < LONG,
+                "it did not become {status}: {row}\n{}",
+                fluxbase_tests::cluster::tail(&self.cluster.log(), 15)
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -126,7 +145,10 @@ impl Jobs {
     /// The process that runs it.
     fn pid_of(&mut self, id: &str) -> i32 {
         eventually(LONG, "a process runs it", || {
-            let row = self.admin.query_opt("SELECT pid FROM mcp.jobs_status() WHERE job::text = $1", &[&id]).expect("asked");
+            let row = self
+                .admin
+                .query_opt("SELECT pid FROM mcp.jobs_status() WHERE job::text = $1", &[&id])
+                .expect("asked");
             row.map(|row| row.get(0))
         })
     }
@@ -148,7 +170,11 @@ fn a_job_runs_as_who_submitted_it() {
     for (key, user) in [(&a, TENANT_A), (&b, TENANT_B)] {
         let id = jobs.submit(key, "who", json!({}));
         let row = jobs.wait(&id, "completed");
-        assert_eq!(row["result"], json!({"user": "authenticated", "sub": user, "mirror": user, "rows": 1, "others": 0}), "{row}");
+        assert_eq!(
+            row["result"],
+            json!({"user": "authenticated", "sub": user, "mirror": user, "rows": 1, "others": 0}),
+            "{row}"
+        );
         assert_eq!((&row["attempts"], &row["error_message"]), (&json!(1), &Value::Null));
     }
     let sessions = jobs.admin.query("SELECT usename::text FROM pg_stat_activity WHERE backend_type LIKE 'fluxbase_mcp job%' AND datname = 'app'", &[]);
@@ -177,11 +203,17 @@ fn the_most_urgent_runs_first() {
     jobs.pid_of(&blocker);
     let mut wanted = Vec::new();
     for (n, priority) in [(1, 0), (2, 0), (3, 10), (4, -5), (5, 10)] {
-        let _ = jobs.call(&a, "submit_job", &json!({"job_name": "effect", "payload": {"n": n}, "priority": priority}));
+        let _ = jobs.call(
+            &a,
+            "submit_job",
+            &json!({"job_name": "effect", "payload": {"n": n}, "priority": priority}),
+        );
         wanted.push((-priority, n));
     }
     wanted.sort_unstable();
-    eventually(LONG, "all have run", || (jobs.number("SELECT count(*) FROM work.effects") == 5).then_some(()));
+    eventually(LONG, "all have run", || {
+        (jobs.number("SELECT count(*) FROM work.effects") == 5).then_some(())
+    });
     let order = jobs.admin.query("SELECT id FROM work.effects ORDER BY at", &[]).expect("asked");
     let order: Vec<i32> = order.iter().map(|row| row.get(0)).collect();
     assert_eq!(order, wanted.iter().map(|pair| pair.1).collect::<Vec<i32>>());
@@ -221,15 +253,22 @@ fn progress_is_seen_and_a_cancel_arrives() {
         .expect("registered");
     let id = jobs.submit(&a, "hangs", json!({"a": 1}));
     let pid = jobs.pid_of(&id);
-    eventually(LONG, "the call is open", || (web.open() == 1).then_some(()));
-    let open = jobs.admin.query_one("SELECT xact_start IS NULL AND backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $1", &[&pid]);
+    web.until_open(1);
+    let open = jobs.admin.query_one(
+        "SELECT xact_start IS NULL AND backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $1",
+        &[&pid],
+    );
     assert!(open.expect("asked").get::<_, bool>(0), "nothing waits in a transaction");
     jobs.call(&a, "cancel_job", &json!({"job_id": id}));
     jobs.wait(&id, "cancelled");
-    eventually(LONG, "the call is given up", || (web.open() == 0).then_some(()));
+    web.until_open(0);
     let id = jobs.submit(&a, "echo", json!({"a": 1}));
     let row = jobs.wait(&id, "completed");
-    assert_eq!((&row["result"]["status"], &row["result"]["body"]["line"]), (&json!(200), &json!("POST /v1/echo")), "{row}");
+    assert_eq!(
+        (&row["result"]["status"], &row["result"]["body"]["line"]),
+        (&json!(200), &json!("POST /v1/echo")),
+        "{row}"
+    );
     assert_eq!(web.requests().pop().expect("a request").body, r#"{"a": 1}"#);
     let id = jobs.submit(&a, "status", json!({}));
     let row = jobs.wait(&id, "failed");
@@ -311,7 +350,11 @@ fn role_and_right_are_checked_again() {
     for id in [revoked, dropped] {
         jobs.wait(&id, "failed");
     }
-    assert_eq!(jobs.wait(&replaced, "completed")["result"], json!("authenticated"), "the new body runs as the same role");
+    assert_eq!(
+        jobs.wait(&replaced, "completed")["result"],
+        json!("authenticated"),
+        "the new body runs as the same role"
+    );
     jobs.wait(&super_one, "completed");
     let blocker = jobs.submit(&a, "sleep", json!({"s": 3}));
     jobs.pid_of(&blocker);
@@ -369,7 +412,10 @@ fn a_thousand_are_done_once_each() {
         .expect("queued");
     for _ in 0..3 {
         let victim = eventually(LONG, "a process is there", || {
-            let row = jobs.admin.query_opt("SELECT pid FROM mcp.jobs_status() WHERE process = 'executor' AND pid IS NOT NULL LIMIT 1", &[]);
+            let row = jobs.admin.query_opt(
+                "SELECT pid FROM mcp.jobs_status() WHERE process = 'executor' AND pid IS NOT NULL LIMIT 1",
+                &[],
+            );
             row.ok().flatten().map(|row| row.get::<_, i32>(0))
         });
         kill(victim);
@@ -382,7 +428,11 @@ fn a_thousand_are_done_once_each() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(jobs.number("SELECT count(*) FROM jobs.queue WHERE status <> 'completed'"), 0);
-    assert_eq!(jobs.number("SELECT count(*) FROM work.effects"), 1001, "the key of the table is unique: none was done twice");
+    assert_eq!(
+        jobs.number("SELECT count(*) FROM work.effects"),
+        1001,
+        "the key of the table is unique: none was done twice"
+    );
 }
 
 /// Proves that workers are in nobody's way: DROP DATABASE, a copy, DROP EXTENSION; that upkeep runs, and that doctor and status tell.
@@ -392,7 +442,14 @@ fn workers_are_in_nobodys_way() {
     let a = jobs.a.clone();
     let id = jobs.submit(&a, "who", json!({}));
     jobs.wait(&id, "completed");
-    let finding: String = jobs.admin.query_one("SELECT string_agg(level || ' ' || finding, '; ') FROM mcp.doctor(true) WHERE topic = 'jobs'", &[]).expect("asked").get(0);
+    let finding: String = jobs
+        .admin
+        .query_one(
+            "SELECT string_agg(level || ' ' || finding, '; ') FROM mcp.doctor(true) WHERE topic = 'jobs'",
+            &[],
+        )
+        .expect("asked")
+        .get(0);
     assert_eq!(finding, "ok the worker of this database runs jobs");
     jobs.admin
         .batch_execute(
@@ -402,7 +459,9 @@ fn workers_are_in_nobodys_way() {
              GRANT EXECUTE ON FUNCTION mcp._maintain_a_test(), mcp._maintain_b_test() TO mcp_jobs",
         )
         .expect("made");
-    eventually(LONG * 3, "upkeep runs, also after one that failed", || (jobs.number("SELECT count(*) FROM work.kept") > 0).then_some(()));
+    eventually(LONG * 3, "upkeep runs, also after one that failed", || {
+        (jobs.number("SELECT count(*) FROM work.kept") > 0).then_some(())
+    });
     jobs.admin.batch_execute("DROP EXTENSION fluxbase_mcp_ext CASCADE").expect("dropped");
     jobs.admin.batch_execute("SELECT 1").expect("nothing hangs");
     // Both with a plain statement, while the coordinator of another database is there.
@@ -410,11 +469,19 @@ fn workers_are_in_nobodys_way() {
     let second = Database::create_second(&jobs.cluster);
     let mut admin = second.admin();
     eventually(LONG, "its worker runs", || {
-        admin.query_one("SELECT state = 'running' FROM mcp.jobs_status() WHERE process = 'coordinator'", &[]).expect("asked").get::<_, bool>(0).then_some(())
+        admin
+            .query_one("SELECT state = 'running' FROM mcp.jobs_status() WHERE process = 'coordinator'", &[])
+            .expect("asked")
+            .get::<_, bool>(0)
+            .then_some(())
     });
     drop(admin);
     postgres.batch_execute("CREATE DATABASE copy TEMPLATE second").expect("copied");
-    let granted: bool = postgres.query_one("SELECT datacl::text LIKE '%mcp_jobs%' FROM pg_database WHERE datname = 'copy'", &[]).expect("asked").get::<_, Option<bool>>(0).unwrap_or(false);
+    let granted: bool = postgres
+        .query_one("SELECT datacl::text LIKE '%mcp_jobs%' FROM pg_database WHERE datname = 'copy'", &[])
+        .expect("asked")
+        .get::<_, Option<bool>>(0)
+        .unwrap_or(false);
     assert!(!granted, "the jobs of a copy do not run by themselves");
     postgres.batch_execute("DROP DATABASE second").expect("dropped");
 }
