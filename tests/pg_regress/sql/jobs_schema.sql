@@ -25,6 +25,8 @@ SELECT t.try('SELECT jobs.report_progress(NULL)');
 SELECT t.try('SELECT jobs.log(''loud'', ''x'')');
 SELECT t.try('SELECT jobs.log(''info'', NULL)');
 SELECT t.try('SELECT jobs.log(''info'', repeat(''x'', 10001))');
+SELECT t.try('SELECT jobs.report_progress(5)');
+SELECT t.try('SELECT jobs.log(''info'', ''x'')');
 
 -- Registering: what is not taken.
 CREATE SCHEMA jobwork;
