@@ -4,13 +4,14 @@
 //! - Parameters go through their type's input function; no value is ever part of the statement's text.
 //! - A plan is kept for one role: a plan shared by two roles on a table with row security would be planned anew at each
 //!   change of role. The number of kept plans is bounded; the one unused for longest goes first.
-//! - Rows are one column of type json, the first. Its text is copied once, into the answer, and the size bound acts while rows are
-//!   produced: a reading statement stops there, a writing one goes on and only its rows are left out. Columns after it are order
-//!   keys (`keys`).
+//! - Rows are one column of type json, the first, whose text is copied once, into the answer; or the members of the object are
+//!   columns, and the object is written into the answer (`columns`). The size bound acts while rows are produced: a reading statement stops
+//!   there, a writing one goes on and only its rows are left out. Columns after them are order keys (`keys`).
 //!
 //! It runs inside the guard and does not know whose role it is. It does not build SQL: see the `query` crate.
 #![allow(unsafe_code)]
 
+mod columns;
 mod keys;
 
 use std::cell::{Cell, RefCell};
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use crate::cost;
 use crate::error::Error;
 use crate::guard::Access;
+use columns::Columns;
 use keys::Keys;
 
 const KEPT_PLANS: usize = 256;
@@ -126,8 +128,21 @@ impl Drop for Running {
 /// # Errors
 /// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
 pub fn run(statement: &Statement, access: Access, bounds: Bounds) -> Result<Rows, Error> {
+    run_columns(statement, access, bounds, 0)
+}
+
+/// [`run`] for a statement whose first `outputs` columns are the members of each row's object; 0: the first column is the object.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_columns(
+    statement: &Statement,
+    access: Access,
+    bounds: Bounds,
+    outputs: usize,
+) -> Result<Rows, Error> {
     let reads = access == Access::Read;
-    let mut sink = Sink::new(bounds, reads);
+    let mut sink = Sink { outputs, ..Sink::new(bounds, reads) };
     // SAFETY: the sink outlives the call.
     let processed = unsafe { execute(&statement.sql, &statement.params, reads, &mut sink)? };
     if !statement.returns {
@@ -304,6 +319,9 @@ unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
 struct Sink {
     receiver: pg_sys::DestReceiver,
     rows: Rows,
+    /// How many columns are members of the object; 0: the first one is the object.
+    outputs: usize,
+    columns: Option<Columns>,
     keys: Option<Keys>,
     chars: usize,
     bounds: Bounds,
@@ -321,7 +339,7 @@ impl Sink {
             mydest: pg_sys::CommandDest::DestNone,
         };
         let rows = Rows { text: String::with_capacity(2048), ..Rows::default() };
-        Sink { receiver, rows, keys: None, chars: 0, bounds, stop }
+        Sink { receiver, rows, outputs: 0, columns: None, keys: None, chars: 0, bounds, stop }
     }
 }
 
@@ -333,7 +351,11 @@ unsafe extern "C-unwind" fn startup(
     columns: pg_sys::TupleDesc,
 ) {
     // SAFETY: `own` is the first field of a Sink that `execute` keeps alive; `columns` describes the rows to come.
-    unsafe { (*own.cast::<Sink>()).keys = Keys::of(columns) }
+    unsafe {
+        let sink = &mut *own.cast::<Sink>();
+        sink.columns = (sink.outputs > 0).then(|| Columns::of(columns, sink.outputs));
+        sink.keys = Keys::of(columns, sink.outputs.max(1));
+    }
 }
 
 /// Called after the last row, while the statement's snapshot is still active.
@@ -355,34 +377,42 @@ unsafe extern "C-unwind" fn receive(
     slot: *mut pg_sys::TupleTableSlot,
     own: *mut pg_sys::DestReceiver,
 ) -> bool {
-    // SAFETY: as in `startup`; the slot's first column is of type json, whose text is valid in the database's encoding, which
-    // is UTF8.
+    // SAFETY: as in `startup`; without `columns` the slot's first column is of type json, whose text is valid in the database's
+    // encoding, which is UTF8.
     unsafe {
         let sink = &mut *own.cast::<Sink>();
         sink.rows.total += 1;
         if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows.saturating_add(sink.bounds.free_rows) {
             return !sink.stop;
         }
-        if (*slot).tts_nvalid < 1 {
-            pg_sys::slot_getsomeattrs_int(slot, 1);
+        let text = &mut sink.rows.text;
+        let before = text.len();
+        if sink.rows.shown > 0 {
+            text.push(',');
         }
-        if *(*slot).tts_isnull {
-            return true;
+        let begin = text.len();
+        match &mut sink.columns {
+            Some(columns) => columns.write(text, slot),
+            None => {
+                if (*slot).tts_nvalid < 1 {
+                    pg_sys::slot_getsomeattrs_int(slot, 1);
+                }
+                if *(*slot).tts_isnull {
+                    text.truncate(before);
+                    return true;
+                }
+                let packed = pg_sys::pg_detoast_datum_packed((*(*slot).tts_values).cast_mut_ptr());
+                text.push_str(std::str::from_utf8_unchecked(pgrx::varlena::varlena_to_byte_slice(packed)));
+            }
         }
-        let packed = pg_sys::pg_detoast_datum_packed((*(*slot).tts_values).cast_mut_ptr());
-        let bytes = pgrx::varlena::varlena_to_byte_slice(packed);
-        let text = std::str::from_utf8_unchecked(bytes);
-        let chars = text.chars().count() + 1;
+        let chars = text[begin..].chars().count() + 1;
         let chars = if sink.rows.shown < sink.bounds.free_rows { 0 } else { chars };
         if sink.chars + chars > sink.bounds.max_chars {
+            text.truncate(before);
             sink.rows.cut = true;
             return !sink.stop;
         }
         sink.chars += chars;
-        if sink.rows.shown > 0 {
-            sink.rows.text.push(',');
-        }
-        sink.rows.text.push_str(text);
         sink.rows.shown += 1;
         if let Some(keys) = &mut sink.keys {
             keys.remember(slot);

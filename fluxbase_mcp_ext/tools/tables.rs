@@ -41,13 +41,10 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
         peek: request.structured || !asked || pages,
     };
     let reader = Reader::new(request.identity);
-    let mut plan = fluxbase_query::select(&args, &described.table, &reader, &bounds)?;
+    let mut plan = fluxbase_query::select_columns(&args, &described.table, &reader, &bounds)?;
     let max_chars = max_chars(&args, &mut plan.notes).map_err(nothing_read)?;
-    let rows = statement::run(
-        &plan.statement,
-        Access::Read,
-        Bounds { max_rows: plan.limit, max_chars, free_rows: 0 },
-    )?;
+    let bounds = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
+    let rows = statement::run_columns(&plan.statement, Access::Read, bounds, plan.outputs)?;
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",

@@ -49,8 +49,9 @@ pub use catalog::{Catalog, CatalogError, Junction, NoRelations, Pair, Relation};
 pub use cursor::Keyset;
 pub use error::{Fault, Outcome, QueryError, deceives, show};
 pub use names::{TableName, nearest, quote_ident};
-pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select};
+pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select, select_columns};
 pub use relation::reference;
+pub use render::BARE;
 pub use statement::{Param, Statement};
 pub use table::{Column, Table};
 pub use write::{

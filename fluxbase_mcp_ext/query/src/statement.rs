@@ -10,8 +10,8 @@ use crate::table::Table;
 
 /// One SQL statement, ready to be prepared with the OIDs of its parameters.
 ///
-/// With [`Statement::returns`] it yields one row for each record: a column of type json, and for a read that can be paged by
-/// key the sort keys behind it.
+/// With [`Statement::returns`] it yields one row for each record: a column of type json, or the columns that
+/// [`crate::select_columns`] says, and for a read that can be paged by key the sort keys behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The text, with $1 … for `params`. The same shape of call gives the same text.
@@ -63,6 +63,8 @@ pub(crate) struct Builder {
     pub(crate) open_list: u64,
     /// Whether a table with active row security has been named.
     pub(crate) secured: bool,
+    /// Whether outputs are left as they are where whoever runs the statement writes their JSON: see `render::write`.
+    pub(crate) bare: bool,
     /// Where the filter that is being written stood: "filter", "filter.author", "embed.author.filter".
     pub(crate) at: String,
 }
@@ -76,6 +78,7 @@ impl Builder {
             aliases: 0,
             open_list,
             secured: false,
+            bare: false,
             at: "filter".to_owned(),
         }
     }
@@ -91,6 +94,14 @@ impl Builder {
         let outer = std::mem::replace(&mut self.at, at);
         write(self);
         self.at = outer;
+    }
+
+    /// Runs `write` with [`Builder::bare`] as given.
+    pub(crate) fn baring<T>(&mut self, bare: bool, write: impl FnOnce(&mut Builder) -> T) -> T {
+        let outer = std::mem::replace(&mut self.bare, bare);
+        let value = write(self);
+        self.bare = outer;
+        value
     }
 
     /// What `write` appends, as a text of its own.
