@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{ask, guard, gucs, identity, registered, statement};
+use crate::{ask, guard, gucs, identity, planned, registered, statement};
 
 pub use relations::{Reader, relations};
 use row_types::RowTypes;
@@ -86,6 +86,9 @@ pub fn refresh() {
                 all.retain(|_, known| !changed(&known.table.oid) && !known.depends.iter().any(changed));
             });
             relations::forget(&relations);
+            if !relations.is_empty() {
+                planned::forget();
+            }
             for relation in relations {
                 keys::forget_if_read_from(relation);
                 registered::forget_if_read_from(relation);
@@ -94,6 +97,7 @@ pub fn refresh() {
         }
         Stale::Everything => {
             DESCRIBED.with_borrow_mut(HashMap::clear);
+            planned::forget();
             relations::forget_all();
             keys::forget();
             registered::forget();

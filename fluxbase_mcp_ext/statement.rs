@@ -18,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 
-use fluxbase_query::{Param, Statement};
+use fluxbase_query::{Statement, Values};
 use pgrx::{pg_guard, pg_sys};
 use serde::Deserialize;
 
@@ -128,15 +128,17 @@ impl Drop for Running {
 /// # Errors
 /// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
 pub fn run(statement: &Statement, access: Access, bounds: Bounds) -> Result<Rows, Error> {
-    run_columns(statement, access, bounds, 0)
+    run_columns(statement, Values::own(&statement.params), access, bounds, 0)
 }
 
-/// [`run`] for a statement whose first `outputs` columns are the members of each row's object; 0: the first column is the object.
+/// [`run`] with other values for the parameters, and for a statement whose first `outputs` columns are the members of each row's object; 0: the
+/// first column is the object.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn run_columns(
     statement: &Statement,
+    values: Values<'_>,
     access: Access,
     bounds: Bounds,
     outputs: usize,
@@ -144,7 +146,7 @@ pub fn run_columns(
     let reads = access == Access::Read;
     let mut sink = Sink { outputs, ..Sink::new(bounds, reads) };
     // SAFETY: the sink outlives the call.
-    let processed = unsafe { execute(&statement.sql, &statement.params, reads, &mut sink)? };
+    let processed = unsafe { execute(&statement.sql, values, reads, &mut sink)? };
     if !statement.returns {
         sink.rows.total = processed;
     }
@@ -169,7 +171,7 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
     let sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
     let mut sink = Sink::new(Bounds { max_rows: 1, max_chars: usize::MAX, free_rows: 0 }, true);
     // SAFETY: the sink outlives the call. To SPI no utility statement is a reading one; EXPLAIN without ANALYZE is.
-    unsafe { execute(&sql, &statement.params, false, &mut sink)? };
+    unsafe { execute(&sql, Values::own(&statement.params), false, &mut sink)? };
     match serde_json::from_str::<[Explained; 1]>(&sink.rows.text) {
         Ok([explained]) => Ok(explained.plan.rows as u64),
         Err(error) => Err(Error::internal(&format!("EXPLAIN: {error}"))),
@@ -180,7 +182,7 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
 ///
 /// # Safety
 /// The sink stays where it is.
-unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink) -> Result<u64, Error> {
+unsafe fn execute(sql: &str, values: Values<'_>, read_only: bool, sink: &mut Sink) -> Result<u64, Error> {
     let _running = Running::enter();
     // SAFETY: connect and finish are paired; when an error is raised or returned between them, the guard's rollback ends the
     // connection. The list of parameters lives in SPI's memory, so until then.
@@ -188,8 +190,8 @@ unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink)
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
             return Err(Error::internal("SPI_connect failed"));
         }
-        let plan = plan_for(sql, params)?;
-        let params = bind(params);
+        let plan = plan_for(sql, values)?;
+        let params = bind(values);
         let dest = (&raw mut *sink).cast();
         let _watch = cost::watch(dest);
         let options = pg_sys::SPIExecuteOptions {
@@ -216,11 +218,11 @@ unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink)
 ///
 /// # Safety
 /// SPI must be connected.
-unsafe fn plan_for(sql: &str, params: &[Param]) -> Result<pg_sys::SPIPlanPtr, Error> {
+unsafe fn plan_for(sql: &str, values: Values<'_>) -> Result<pg_sys::SPIPlanPtr, Error> {
     // SAFETY: SPI is connected; plans are kept in a memory context of the whole backend, and freed only here.
     unsafe {
         let mut types: Vec<pg_sys::Oid> =
-            params.iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
+            values.params().iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
         if sql.len() > KEPT_SQL {
             return prepare(sql, &mut types);
         }
@@ -280,15 +282,16 @@ unsafe fn prepare(sql: &str, types: &mut [pg_sys::Oid]) -> Result<pg_sys::SPIPla
 ///
 /// # Safety
 /// The list lives in the current memory context, which must outlive the execution.
-unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
-    if params.is_empty() {
+unsafe fn bind(values: Values<'_>) -> pg_sys::ParamListInfo {
+    let values = values.iter();
+    if values.len() == 0 {
         return std::ptr::null_mut();
     }
     // SAFETY: makeParamList allocates room for that many entries; each is filled before the list is used.
     unsafe {
-        let list = pg_sys::makeParamList(params.len() as i32);
+        let list = pg_sys::makeParamList(values.len() as i32);
         let entries = (*list).params.as_mut_ptr();
-        for (n, param) in params.iter().enumerate() {
+        for (n, (param, value)) in values.enumerate() {
             PLACE.with_borrow_mut(|place| {
                 let place = place.get_or_insert_default();
                 place.clear();
@@ -299,12 +302,12 @@ unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
             let mut io_param = pg_sys::InvalidOid;
             pg_sys::getTypeInputInfo(ptype, &mut input, &mut io_param);
             // NULL goes through the input function as well: a domain may refuse it.
-            let value = param.value.as_ref().map(|text| CString::new(text.as_str()).unwrap_or_default());
-            let pointer = value.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+            let text = value.map(|text| CString::new(text).unwrap_or_default());
+            let pointer = text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
             let datum = pg_sys::OidInputFunctionCall(input, pointer.cast_mut(), io_param, param.typmod);
             entries.add(n).write(pg_sys::ParamExternData {
                 value: datum,
-                isnull: param.value.is_none(),
+                isnull: value.is_none(),
                 pflags: pg_sys::PARAM_FLAG_CONST as u16,
                 ptype,
             });

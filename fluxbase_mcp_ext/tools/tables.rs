@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use fluxbase_protocol::{Structured, ToolOutput, push_string};
 use fluxbase_query::{
-    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write, show,
+    Arguments, BATCH_ARGUMENTS, Count, Kept, Outcome, QueryError, Shape, TableName, Values, Verb, Write, show,
 };
 
 use super::confirm::{self, Consent, Touched};
@@ -19,8 +19,9 @@ use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
+use crate::planned::Planned;
 use crate::statement::{self, Bounds, Rows};
-use crate::{catalog, gucs, registered};
+use crate::{catalog, gucs, planned, registered};
 
 const DEFAULT_LIMIT: u64 = 100;
 
@@ -29,9 +30,34 @@ const MAX_OPERATIONS: usize = 100;
 
 /// `query_table`: an array of rows.
 pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
+    catalog::refresh();
+    let shape = planned::shape(request);
+    let planned = match shape.as_ref().and_then(planned::find) {
+        Some(planned) => planned,
+        None => plan(request, shape.as_ref())?,
+    };
+    let (plan, max_chars) = (planned.kept.select(), planned.max_chars);
+    let values = shape.map(|shape| shape.values()).unwrap_or_default();
+    let values = planned.kept.values(&values);
+    let bounds = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
+    let rows = statement::run_columns(&plan.statement, values, Access::Read, bounds, plan.outputs)?;
+    if rows.cut && rows.shown == 0 {
+        return Err(Error::refused(
+            "54000",
+            format!("the first row alone is larger than {max_chars} characters, the bound of this answer"),
+            "Name fewer or smaller columns in select, or give embedded rows a limit.".to_owned(),
+        ));
+    }
+    let total = plan.count.as_ref().map(total).transpose()?;
+    Ok(read_output(request, &planned, values, rows, total).into())
+}
+
+/// Plans a read, and keeps the plan if it is good for others of its shape.
+fn plan(request: &Request<'_>, shape: Option<&Shape<'_>>) -> Result<Rc<Planned>, Error> {
     let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
-    let described = table(request.identity, &args, Outcome::NothingRead)?;
+    let name = args.table().map_err(nothing_read)?;
+    let described = catalog::table(request.identity, &name)?;
     let max_rows = gucs::max_rows();
     let (asked, pages) = (args.raw("limit").is_some(), args.raw("cursor").is_some());
     // One row more than asked for tells that there is more; nobody is told who asked for a number and reads only the rows.
@@ -41,33 +67,30 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
         peek: request.structured || !asked || pages,
     };
     let reader = Reader::new(request.identity);
-    let mut plan = fluxbase_query::select_columns(&args, &described.table, &reader, &bounds)?;
-    let max_chars = max_chars(&args, &mut plan.notes).map_err(nothing_read)?;
-    let bounds = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
-    let rows = statement::run_columns(&plan.statement, Access::Read, bounds, plan.outputs)?;
-    if rows.cut && rows.shown == 0 {
-        return Err(Error::refused(
-            "54000",
-            format!("the first row alone is larger than {max_chars} characters, the bound of this answer"),
-            "Name fewer or smaller columns in select, or give embedded rows a limit.".to_owned(),
-        ));
+    let mut select = fluxbase_query::select_columns(&args, &described.table, &reader, &bounds)?;
+    let max_chars = max_chars(&args, &mut select.notes).map_err(nothing_read)?;
+    // A cursor hardly comes twice, and a name without a schema may mean another table tomorrow.
+    let lasts = !pages && (name.schema.is_some() || described.table.schema == "public");
+    let shape = shape.filter(|_| lasts);
+    let planned = Rc::new(Planned { kept: Kept::new(shape, select), max_chars, asked, pages });
+    if let Some(shape) = shape.filter(|_| planned.kept.is_for_all()) {
+        planned::remember(shape, &planned);
     }
-    let total = plan.count.as_ref().map(total).transpose()?;
-    Ok(read_output(request, plan, &rows, total, asked, pages, max_chars).into())
+    Ok(planned)
 }
 
 fn read_output(
     request: &Request<'_>,
-    plan: Select,
-    rows: &Rows,
+    planned: &Planned,
+    values: Values<'_>,
+    rows: Rows,
     total: Option<u64>,
-    asked: bool,
-    pages: bool,
-    max_chars: usize,
 ) -> ToolOutput {
+    let Planned { kept, max_chars, asked, pages } = planned;
+    let plan = kept.select();
     let more = rows.cut || rows.total > plan.limit;
     let cursor = match (&plan.keyset, &rows.last) {
-        (Some(keyset), Some(last)) if more => Some(keyset.cursor(last)),
+        (Some(keyset), Some(last)) if more => Some(keyset.of(values).cursor(last)),
         _ => None,
     };
     let limited = plan.notes.iter().any(|note| note.starts_with("limit "));
@@ -80,22 +103,19 @@ fn read_output(
     } else {
         None
     };
-    let next = match &cursor {
+    let next = || match &cursor {
         Some(cursor) => format!(r#""cursor":"{cursor}""#),
         None => format!(r#""offset":{}"#, plan.offset + rows.shown),
     };
-    let mut notes = plan.notes;
+    let mut notes = plan.notes.clone();
     if let Some(why) = &why {
         notes.push(format!(
-            "truncated after {}: {why}. Go on with the same call and {next}.",
-            count_of(rows.shown)
+            "truncated after {}: {why}. Go on with the same call and {}.",
+            count_of(rows.shown),
+            next()
         ));
     }
     notes.extend(open_list(&rows.text, plan.open_list));
-    let mut text = String::with_capacity(rows.text.len() + 2);
-    text.push('[');
-    text.push_str(&rows.text);
-    text.push(']');
     let structured = if request.structured {
         let mut after = format!(r#","count":{},"has_more":{more}"#, rows.shown);
         if let Some(total) = total {
@@ -105,7 +125,7 @@ fn read_output(
             after.push_str(&format!(r#","next_cursor":"{cursor}""#));
         }
         if let Some(why) = &why {
-            after.push_str(&format!(r#","truncated":{{"why":"{why}","next":{{{next}}}}}"#));
+            after.push_str(&format!(r#","truncated":{{"why":"{why}","next":{{{}}}}}"#, next()));
         }
         after.push_str(&notes_member(&notes));
         after.push('}');
@@ -117,9 +137,13 @@ fn read_output(
     if let Some(total) = total {
         notes.push(format!("total_count: {total}"));
     }
-    if let Some(cursor) = cursor.filter(|_| pages && why.is_none()) {
+    if let Some(cursor) = cursor.filter(|_| *pages && why.is_none()) {
         notes.push(format!("next_cursor: {cursor}"));
     }
+    let mut text = String::with_capacity(rows.text.len() + 2);
+    text.push('[');
+    text.push_str(&rows.text);
+    text.push(']');
     ToolOutput { text, structured, notes }
 }
 

@@ -20,6 +20,8 @@ NO_LIMIT = 1_000_000_000  # requests a minute: every request is counted, none is
 TENANTS = range(100, 150)
 COLUMNS = "SELECT id, email, created_at FROM public.users WHERE tenant_id = :tenant ORDER BY id LIMIT 10"
 TRANSPORT = {"http": True, "rate_limit_per_min": NO_LIMIT, "address": "127.0.0.1"}
+# What the listener's connections start with (listener/src/server.rs, `prepared`).
+LISTENER_OPTIONS = r"""-c TimeZone=UTC -c search_path="$user",\ public,\ pg_temp"""
 
 
 class Failed(Exception):

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import (BIN, COLUMNS, NO_LIMIT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, call, compact, make_keys, psql,
+from common import (BIN, COLUMNS, LISTENER_OPTIONS, NO_LIMIT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, call, compact, make_keys, psql,
                     request, url, uuid)
 
 CALLS = int(os.environ.get("BENCH_CALLS") or 500)
@@ -125,7 +125,7 @@ def pgbench(user, script, defines, calls):
     run = subprocess.run(
         [BIN / "pgbench", "--no-vacuum", "--protocol=prepared", "--client=1", f"--transactions={calls}", f"--file={path}",
          *(f"--define={key}={value}" for key, value in defines.items()), "-h", SOCKET, "-U", user, "bench"],
-        capture_output=True, text=True)
+        capture_output=True, text=True, env={**os.environ, "PGOPTIONS": LISTENER_OPTIONS if user == "fluxbase_listener" else ""})
     if run.returncode or f"{calls}/{calls}" not in run.stdout:
         raise Failed(f"pgbench failed\n{run.stdout}{run.stderr}")
 

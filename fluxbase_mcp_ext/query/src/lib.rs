@@ -39,6 +39,7 @@ mod relation;
 mod render;
 mod select;
 mod selection;
+mod shape;
 mod statement;
 mod table;
 mod value;
@@ -52,7 +53,8 @@ pub use names::{TableName, nearest, quote_ident};
 pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select, select_columns};
 pub use relation::reference;
 pub use render::BARE;
-pub use statement::{Param, Statement};
+pub use shape::{Kept, Shape};
+pub use statement::{Param, Statement, Values};
 pub use table::{Column, Table};
 pub use write::{
     BATCH_ARGUMENTS, DELETE_ARGUMENTS, INSERT_ARGUMENTS, UPDATE_ARGUMENTS, Verb, Write, delete, insert,

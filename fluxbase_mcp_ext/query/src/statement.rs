@@ -36,6 +36,35 @@ pub struct Param {
     pub place: String,
 }
 
+/// The parameters of a statement, some of them with other values than those that it was planned with.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'k> {
+    pub(crate) params: &'k [Param],
+    /// For each parameter which of `values` it has; `None`, or none: its own.
+    pub(crate) cut: &'k [Option<usize>],
+    pub(crate) values: &'k [&'k str],
+}
+
+impl<'k> Values<'k> {
+    /// Those that it was planned with.
+    pub fn own(params: &'k [Param]) -> Values<'k> {
+        Values { params, cut: &[], values: &[] }
+    }
+
+    /// The parameters, for their types and places.
+    pub fn params(self) -> &'k [Param] {
+        self.params
+    }
+
+    /// Each parameter with its value; `None` is NULL.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = (&'k Param, Option<&'k str>)> {
+        self.params.iter().enumerate().map(move |(n, param)| match self.cut.get(n) {
+            Some(Some(of)) => (param, self.values.get(*of).copied()),
+            _ => (param, param.value.as_deref()),
+        })
+    }
+}
+
 /// The name of a table within a statement: `t`, `t1`, `t2` …
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Alias(u32);
