@@ -64,8 +64,8 @@ check: ## cargo fmt and clippy
 fmt: ## Format the Rust code
 	@cargo fmt --all
 
-bench: ## Benchmarks; writes docs/benchmarks.md
-	@scripts/build.sh bench
+bench: ## Benchmarks; writes docs/benchmarks.md. SECTIONS="http peers growth" ROUNDS=5 SECONDS=5
+	@SECTIONS='$(SECTIONS)' ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' scripts/build.sh bench
 
 bench-instructions: ## Instructions, allocations and system calls of one call (valgrind, strace)
 	@scripts/build.sh bench-instructions

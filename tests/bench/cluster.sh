@@ -12,27 +12,29 @@ bench_cluster() {
     cluster_init "$work/data" bench --auth=trust --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8
     socket_dir "$work/socket"
     socket=$REPLY
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     {
         cat <<CONF
 shared_preload_libraries = 'fluxbase_mcp_ext'
-listen_addresses = ''
+listen_addresses = '127.0.0.1'
+port = $port
 unix_socket_directories = '$socket'
 shared_buffers = 256MB
-max_connections = 100
+max_connections = 200
 CONF
         cat
     } | cluster_configure "$work/data"
-    cluster_start "$work/data" "$socket" "$work/server.log" || die "Postgres did not start with the extension preloaded."
-    psql=("$PG_BIN/psql" -X -q -o /dev/null -v ON_ERROR_STOP=1 -h "$socket" -U postgres)
+    PGPORT=$port cluster_start "$work/data" "$socket" "$work/server.log" || die "Postgres did not start with the extension preloaded."
+    psql=("$PG_BIN/psql" -X -q -o /dev/null -v ON_ERROR_STOP=1 -h "$socket" -p "$port" -U postgres)
     "${psql[@]}" -d postgres -c 'CREATE DATABASE bench'
-    say "loading 200,000 rows"
+    say "loading the rows"
     "${psql[@]}" -d bench -f "$ROOT/tests/bench/schema.sql"
 }
 
 # bench_python SCRIPT: runs it with what it needs to know. Python stops what it started before it ends; waiting for it in the background
 # lets an interrupt through.
 bench_python() {
-    BENCH_ROOT=$ROOT BENCH_TARGET=$TARGET BENCH_WORK=$work BENCH_SOCKET=$socket BENCH_RUN_AS=$RUN_AS python3 -B "$@" &
+    BENCH_ROOT=$ROOT BENCH_TARGET=$TARGET BENCH_WORK=$work BENCH_SOCKET=$socket BENCH_PORT=$port BENCH_RUN_AS=$RUN_AS python3 -B "$@" &
     bench=$!
     at_exit '[[ -z $bench ]] || { kill -TERM "$bench" 2>/dev/null && wait "$bench"; }'
     local status=0

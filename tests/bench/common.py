@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 ROOT, TARGET, WORK = (Path(os.environ[f"BENCH_{name}"]) for name in ("ROOT", "TARGET", "WORK"))
-SOCKET = os.environ["BENCH_SOCKET"]
+SOCKET, PORT = os.environ["BENCH_SOCKET"], os.environ["BENCH_PORT"]
 BIN = Path(os.environ["FLUXBASE_TEST_PG_BIN"])
 HERE = ROOT / "tests" / "bench"
 # What clients of today send: answers then hold the rows as text and as structured content. Without it the answer has the text only,
@@ -46,13 +46,35 @@ def request(tenant):
                                 "order": "id", "limit": 10})
 
 
+def read1(tenant):
+    """One row by its key."""
+    return call("query_table", {"table": "users", "select": "id,email,created_at", "filter": {"id": f"eq.{100_000 + tenant}"}, "limit": 1})
+
+
+def read1000(tenant):
+    return call("query_table", {"table": "readings", "select": "id,name", "filter": {"tenant_id": f"eq.{uuid(tenant)}"},
+                                "order": "id", "limit": 1000})
+
+
+def insert(tenant):
+    return call("insert_record", {"table": "events", "data": {"tenant_id": uuid(tenant), "note": "a note"}})
+
+
+def update(tenant, number):
+    """One of the tenant's 20 notes."""
+    return call("update_record", {"table": "notes", "data": {"note": "another note"}, "filter": {"id": f"eq.{tenant * 20 + number}"}})
+
+
+TOOLS_LIST = compact({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+
+
 def expected(tenant):
     """The ten rows that every contender must answer with, as schema.sql made them."""
     return [(n, f"user{n}@tenant{tenant}.example") for n in range(100_000 + tenant, 110_000, 1000)]
 
 
 def psql(user, sql, **variables):
-    command = [BIN / "psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", SOCKET, "-U", user, "-d", "bench"]
+    command = [BIN / "psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", SOCKET, "-p", PORT, "-U", user, "-d", "bench"]
     for name, value in variables.items():
         command += ["-v", f"{name}={value}"]
     return subprocess.run(command, input=sql, capture_output=True, text=True, check=True).stdout.strip()
@@ -75,7 +97,7 @@ def make_keys():
 
 
 def url(user):
-    return f"postgres://{user}@/bench?host={SOCKET.replace('/', '%2F')}"
+    return f"postgres://{user}@/bench?host={SOCKET.replace('/', '%2F')}&port={PORT}"
 
 
 def rows_of_call(body):

@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from common import (BIN, COLUMNS, LISTENER_OPTIONS, NO_LIMIT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, call, compact, make_keys, psql,
-                    request, url, uuid)
+from common import (BIN, COLUMNS, LISTENER_OPTIONS, NO_LIMIT, PORT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, compact, insert, make_keys, read1, read1000,
+                    request, update, url, uuid)
 
 CALLS = int(os.environ.get("BENCH_CALLS") or 500)
 FEW = 100
@@ -111,7 +111,7 @@ class Postgres:
         command = as_user([*valgrind("backend"), str(BIN / "postgres"), "-D", str(WORK / "data")])
         self.log = open(WORK / "valgrind.log", "w")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/")
-        wait_for(lambda: subprocess.run([BIN / "pg_isready", "-q", "-h", SOCKET]).returncode == 0)
+        wait_for(lambda: subprocess.run([BIN / "pg_isready", "-q", "-h", SOCKET, "-p", PORT]).returncode == 0)
         return self
 
     def __exit__(self, *_):
@@ -124,7 +124,7 @@ def pgbench(user, script, defines, calls):
     path.write_text(script)
     run = subprocess.run(
         [BIN / "pgbench", "--no-vacuum", "--protocol=prepared", "--client=1", f"--transactions={calls}", f"--file={path}",
-         *(f"--define={key}={value}" for key, value in defines.items()), "-h", SOCKET, "-U", user, "bench"],
+         *(f"--define={key}={value}" for key, value in defines.items()), "-h", SOCKET, "-p", PORT, "-U", user, "bench"],
         capture_output=True, text=True, env={**os.environ, "PGOPTIONS": LISTENER_OPTIONS if user == "fluxbase_listener" else ""})
     if run.returncode or f"{calls}/{calls}" not in run.stdout:
         raise Failed(f"pgbench failed\n{run.stdout}{run.stderr}")
@@ -161,15 +161,14 @@ def cases(credentials):
     def served(message, **transport):
         return ("fluxbase_listener", serve,
                 {"request": message, "credential": credentials[TENANT], "transport": compact({**TRANSPORT, **transport})})
-    users = {"table": "users", "select": "id,email,created_at"}
     return {
         "pgbench_json": ("bench_user", session + as_json.replace(":tenant", f"'{uuid(TENANT)}'") + "\n", {"ready": 0}),
         "read10": served(request(TENANT)),
         "read10_structured": served(request(TENANT), headers={"mcp-protocol-version": [PROTOCOL]}),
-        "read1": served(call("query_table", {**users, "filter": {"id": f"eq.{100_000 + TENANT}"}})),
-        "read1000": served(call("query_table", {"table": "numbers", "limit": 1000})),
-        "insert": served(call("insert_record", {"table": "events", "data": {"tenant_id": uuid(TENANT), "note": "a note"}})),
-        "update": served(call("update_record", {"table": "users", "filter": {"id": f"eq.{100_000 + TENANT}"}, "data": {"email": f"user{100_000 + TENANT}@tenant{TENANT}.example"}})),
+        "read1": served(read1(TENANT)),
+        "read1000": served(read1000(TENANT)),
+        "insert": served(insert(TENANT)),
+        "update": served(update(TENANT, 0)),
         "tools_list": served(compact({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})),
     }
 
@@ -250,12 +249,6 @@ def run():
     plain = subprocess.run(as_user([str(BIN / "pg_ctl"), "-D", str(WORK / "data"), "-w", "-s", "-l", str(WORK / "server.log"), "start"]), cwd="/")
     if plain.returncode:
         raise Failed("Postgres did not start")
-    psql("postgres", """CREATE TABLE public.numbers (n int PRIMARY KEY, name text, made timestamptz);
-        INSERT INTO public.numbers SELECT n, 'number ' || n, timestamptz '2026-01-01' + n * interval '1 s' FROM generate_series(1, 2000) n;
-        CREATE TABLE public.events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant_id uuid NOT NULL, note text);
-        GRANT SELECT ON public.numbers TO authenticated; GRANT SELECT, INSERT ON public.events TO authenticated;
-        GRANT UPDATE ON public.users TO authenticated;
-        VACUUM (FREEZE, ANALYZE) public.numbers""".replace("VACUUM", "ANALYZE public.numbers; --"))
     keys, credentials = make_keys()
     key, body = keys[TENANT], request(TENANT).encode()
     if not ONLY or "listener" in ONLY:
