@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-instructions bench-plan fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-rust test-cost test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-instructions bench-plan fuzz clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +35,13 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
+	@scripts/test.sh check rust cost docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust
+
+test-cost: ## Instructions and allocations of one call against the baseline; ACCEPT=1 to take them over
+	@ACCEPT='$(ACCEPT)' scripts/test.sh cost
 
 test-regress: ## pg_regress on PG=18 (16, 15); TESTS="name …" for some, ACCEPT=1 to take the output over
 	@TESTS='$(TESTS)' ACCEPT='$(ACCEPT)' scripts/test.sh regress-$(PG)
