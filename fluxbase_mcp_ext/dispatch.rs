@@ -217,7 +217,7 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
     let _asked = registered::notify::Asked::of(&call.wishes, call.era);
     match &call.method {
         Method::Initialize { .. } => call.initialized(&SERVER),
-        Method::Discover => call.discovered(&SERVER),
+        Method::Discover => call.discovered(&SERVER, false),
         Method::Ping | Method::SetLevel | Method::Subscribe => call.pong(),
         Method::ListTools => list_tools(&call, &caller),
         Method::CallTool { name, arguments, answers } => {
@@ -229,6 +229,8 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
         Method::ReadResource { uri } => read_resource(&call, &caller, uri).unwrap_or_else(|refusal| refusal),
         Method::ListPrompts => list_prompts(&call, &caller),
         Method::Listen(filter) => subscription::look(&call, &caller, filter),
+        // No call becomes a task yet, so there is none.
+        Method::Task { id, .. } => call.unknown_task(id),
         Method::GetPrompt { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
             get_prompt(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
