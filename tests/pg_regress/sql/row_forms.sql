@@ -4,6 +4,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 SET extra_float_digits = 1;
 CREATE SCHEMA rf;
 CREATE DOMAIN rf.positive AS int CHECK (VALUE > 0);
