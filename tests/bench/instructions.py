@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import (BIN, COLUMNS, LISTENER_OPTIONS, NO_LIMIT, PORT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, compact, insert, make_keys, read1, read1000,
+from common import (BIN, COLUMNS, LISTENER_OPTIONS, NO_LIMIT, PORT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, compact, insert, make_keys, psql, read1, read1000,
                     request, update, url, uuid)
 
 CALLS = int(os.environ.get("BENCH_CALLS") or 500)
@@ -245,12 +245,34 @@ def listener(key, headers, body):
     return profiles[1].minus(profiles[0], CALLS)
 
 
+def system_calls(key, body):
+    """System calls of one request, in the listener and in the backend that answers it, with a client that waits for each answer."""
+    one = Listener([])
+    one.calls(key, [], body, FEW)
+    backends = psql("postgres", "SELECT string_agg(pid::text, ',') FROM pg_stat_activity WHERE usename = 'fluxbase_listener'").split(",")
+    watched = {"listener": [str(one.process.pid)], "backend": backends}
+    tracers = {who: subprocess.Popen(["strace", "-f", "-c", "-o", WORK / f"strace.{who}", *(part for pid in pids for part in ("-p", pid))],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for who, pids in watched.items()}
+    time.sleep(2)
+    one.calls(key, [], body, CALLS)
+    for who, tracer in tracers.items():
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(30)
+        lines = [line.split() for line in (WORK / f"strace.{who}").read_text().splitlines()]
+        counts = {line[-1]: int(line[3]) / CALLS for line in lines if len(line) >= 5 and line[3].isdigit() and line[-1] != "total"}
+        shown = ", ".join(f"{name} {count:.2f}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]) if count >= 0.05)
+        print(f"\n{who}, read10: {sum(counts.values()):.1f} system calls a call: {shown}", flush=True)
+    one.end()
+
+
 def run():
     plain = subprocess.run(as_user([str(BIN / "pg_ctl"), "-D", str(WORK / "data"), "-w", "-s", "-l", str(WORK / "server.log"), "start"]), cwd="/")
     if plain.returncode:
         raise Failed("Postgres did not start")
     keys, credentials = make_keys()
     key, body = keys[TENANT], request(TENANT).encode()
+    if not ONLY or "system_calls" in ONLY:
+        system_calls(key, body)
     if not ONLY or "listener" in ONLY:
         show("listener, read10", listener(key, [], body))
     if not ONLY or "listener_structured" in ONLY:

@@ -11,6 +11,7 @@ set -euo pipefail
 . "$ROOT/tests/bench/cluster.sh"
 
 have valgrind || apt_install valgrind || die "valgrind is missing." "Install it (Debian: apt-get install valgrind), then run this again."
+have strace || apt_install strace || die "strace is missing." "Install it (Debian: apt-get install strace), then run this again."
 bench_cluster <<CONF
 autovacuum = off
 jit = off
