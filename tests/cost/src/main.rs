@@ -12,8 +12,7 @@ use fluxbase_query::{
 
 const READ10: &str = r#"{"table":"users","select":"id,email,created_at","filter":{"tenant_id":"eq.00000000-0000-4000-8000-000000000064"},"order":"id","limit":10}"#;
 const TEN_CONDITIONS: &str = r#"{"table":"users","filter":{"id":"gt.1","email":"ilike.a%","tenant_id":"in.(a,b,c)","created_at":{"gte":"2026-01-01","lt":"2027-01-01"},"or":[{"id":"eq.5"},{"email":"not.eq.x"},{"id":null},{"email":{"in":["a","b"]}}]}}"#;
-const INSERT: &str =
-    r#"{"table":"users","data":{"id":1,"email":"a@example.org","tenant_id":"00000000-0000-4000-8000-000000000064"}}"#;
+const INSERT: &str = r#"{"table":"users","data":{"id":1,"email":"a@example.org","tenant_id":"00000000-0000-4000-8000-000000000064"}}"#;
 const SERVER: ServerInfo = ServerInfo { name: "fluxbase_mcp_ext", version: "0.1.0", instructions: "" };
 
 fn column(name: &str, type_oid: u32, sql: &str, category: char) -> Column {
@@ -55,7 +54,9 @@ fn users() -> Table {
 fn ten_rows() -> String {
     let rows = (0..10).map(|n| {
         let id = 100_100 + n * 1000;
-        format!(r#"{{"id":{id},"email":"user{id}@tenant100.example","created_at":"2026-03-11T19:45:10.5+00:00"}}"#)
+        format!(
+            r#"{{"id":{id},"email":"user{id}@tenant100.example","created_at":"2026-03-11T19:45:10.5+00:00"}}"#
+        )
     });
     format!("[{}]", rows.collect::<Vec<_>>().join(","))
 }
@@ -74,9 +75,9 @@ fn case(name: &str) -> Option<Case> {
             let plan = select(&args(TEN_CONDITIONS), &table, &NoRelations, &Bounds::default());
             plan.expect("a plan").statement.sql.len()
         }),
-        "plan_insert" => Box::new(move || {
-            insert(&args(INSERT), &table, &NoRelations).expect("a plan").statement.sql.len()
-        }),
+        "plan_insert" => {
+            Box::new(move || insert(&args(INSERT), &table, &NoRelations).expect("a plan").statement.sql.len())
+        }
         "shape_read10" => {
             let shape = Shape::of("16400", READ10).expect("a shape");
             let plan = select_columns(&args(READ10), &table, &NoRelations, &Bounds::default());
