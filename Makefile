@@ -71,7 +71,7 @@ fmt: ## Format the Rust code
 	@cargo fmt --all
 
 bench: ## Benchmarks; writes docs/benchmarks.md. SECTIONS="http peers growth" ROUNDS=5 SECONDS=5
-	@SECTIONS='$(SECTIONS)' ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' scripts/build.sh bench
+	@SECTIONS='$(SECTIONS)' BENCH_ROUNDS='$(or $(ROUNDS),$(BENCH_ROUNDS))' BENCH_SECONDS='$(or $(SECONDS),$(BENCH_SECONDS))' scripts/build.sh bench
 
 bench-instructions: ## Instructions, allocations and system calls of one call (valgrind, strace)
 	@scripts/build.sh bench-instructions

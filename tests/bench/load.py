@@ -11,7 +11,7 @@ import time
 from common import BIN, HERE, PORT, SOCKET, WORK, Failed
 
 ROUNDS, SECONDS, WARMUP, CLIENTS = (
-    int(os.environ.get(f"BENCH_{name}") or os.environ.get(name) or default)
+    int(os.environ.get(f"BENCH_{name}") or default)
     for name, default in (("ROUNDS", 5), ("SECONDS", 5), ("WARMUP", 1), ("CLIENTS", 16))
 )
 POOL = 2 * os.cpu_count()  # the listener's default

@@ -2,7 +2,7 @@
 # The benchmark; `make bench` builds what it needs and calls it. Everything is measured side by side on this machine, in one run, interleaved.
 #
 #   SECTIONS     names of sections, separated by blanks (http peers growth): section_NAME.py
-#   ROUNDS (5)   SECONDS (5) for each measurement   BENCH_WARMUP (1)   BENCH_CLIENTS (16)
+#   BENCH_ROUNDS (5)   BENCH_SECONDS (5) for each measurement   BENCH_WARMUP (1)   BENCH_CLIENTS (16); make takes ROUNDS and SECONDS
 #   BENCH_ONLY   names of contenders of the section http, separated by commas, for profiling: no ratios, nothing is written
 #   BENCH_DOCS   where benchmarks.md and benchmarks/* go (docs)
 #
