@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use fluxbase_query::{Kept, Shape};
 
+use crate::catalog::Described;
 use crate::dispatch::Request;
 use crate::{gucs, identity};
 
@@ -27,6 +28,8 @@ const MOST: usize = 256;
 pub struct Planned {
     /// The statement and what belongs to it.
     pub kept: Kept,
+    /// The table.
+    pub described: Rc<Described>,
     /// The bound of the answer in characters.
     pub max_chars: usize,
     /// Whether the call says how many rows it wants.

@@ -6,16 +6,20 @@
 
 use std::rc::Rc;
 
+use fluxbase_credential::Scope;
+use fluxbase_delegate::Id;
 use fluxbase_protocol::{Structured, ToolOutput, push_string};
 use fluxbase_query::{
-    Arguments, BATCH_ARGUMENTS, Count, Kept, Outcome, QueryError, Shape, TableName, Values, Verb, Write, show,
+    Arguments, BATCH_ARGUMENTS, Count, Kept, Outcome, QueryError, Shape, TableName, Values, Verb, Write,
+    near_query, show,
 };
 
 use super::confirm::{self, Consent, Touched};
-use super::{self as tools, UNTRUSTED, object};
+use super::{self as tools, UNTRUSTED, object, vectors};
 use crate::ask::Ask;
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
+use crate::embedding::{Embedded, embed};
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
@@ -34,13 +38,19 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
     let shape = planned::shape(request);
     let planned = match shape.as_ref().and_then(planned::find) {
         Some(planned) => planned,
-        None => plan(request, shape.as_ref())?,
+        None => match plan(request, shape.as_ref())? {
+            Planning::Planned(planned) => planned,
+            Planning::Pending(id) => return Ok(tools::Done::kept(tools::Outcome::Pending(id))),
+        },
     };
     let (plan, max_chars) = (planned.kept.select(), planned.max_chars);
     let values = shape.map(|shape| shape.values()).unwrap_or_default();
     let values = planned.kept.values(&values);
     let bounds = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
-    let rows = statement::run_columns(&plan.statement, values, Access::Read, bounds, plan.outputs)?;
+    let rows = match &plan.near {
+        None => statement::run_columns(&plan.statement, values, Access::Read, bounds, plan.outputs)?,
+        Some(near) => vectors::nearest_rows(&plan.statement, near, &planned.described, plan.limit, bounds)?,
+    };
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",
@@ -52,8 +62,15 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
     Ok(read_output(request, &planned, values, rows, total).into())
 }
 
+/// What became of planning.
+enum Planning {
+    Planned(Rc<Planned>),
+    /// The vector of a text is being made.
+    Pending(Id),
+}
+
 /// Plans a read, and keeps the plan if it is good for others of its shape.
-fn plan(request: &Request<'_>, shape: Option<&Shape<'_>>) -> Result<Rc<Planned>, Error> {
+fn plan(request: &Request<'_>, shape: Option<&Shape<'_>>) -> Result<Planning, Error> {
     let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
     let name = args.table().map_err(nothing_read)?;
@@ -67,16 +84,41 @@ fn plan(request: &Request<'_>, shape: Option<&Shape<'_>>) -> Result<Rc<Planned>,
         peek: request.structured || !asked || pages,
     };
     let reader = Reader::new(request.identity);
-    let mut select = fluxbase_query::select_columns(&args, &described.table, &reader, &bounds)?;
+    let embedding = match near(request, &args, &described)? {
+        None => None,
+        Some(Embedded::Vector(embedding)) => Some(embedding),
+        Some(Embedded::Pending(id)) => return Ok(Planning::Pending(id)),
+    };
+    let mut select =
+        fluxbase_query::select_columns(&args, &described.table, &reader, &bounds, embedding.as_ref())?;
     let max_chars = max_chars(&args, &mut select.notes).map_err(nothing_read)?;
-    // A cursor hardly comes twice, and a name without a schema may mean another table tomorrow.
-    let lasts = !pages && (name.schema.is_some() || described.table.schema == "public");
+    // A cursor hardly comes twice, a vector is asked for anew, and a name without a schema may mean another table tomorrow.
+    let lasts = !pages
+        && args.raw("vector_search").is_none()
+        && (name.schema.is_some() || described.table.schema == "public");
     let shape = shape.filter(|_| lasts);
-    let planned = Rc::new(Planned { kept: Kept::new(shape, select), max_chars, asked, pages });
+    let planned = Rc::new(Planned { kept: Kept::new(shape, select), described, max_chars, asked, pages });
     if let Some(shape) = shape.filter(|_| planned.kept.is_for_all()) {
         planned::remember(shape, &planned);
     }
-    Ok(planned)
+    Ok(Planning::Planned(planned))
+}
+
+/// The vector of the text in `vector_search`; `None` when there is no such text.
+fn near(request: &Request<'_>, args: &Arguments, described: &Described) -> Result<Option<Embedded>, Error> {
+    if args.raw("vector_search").is_none() {
+        return Ok(None);
+    }
+    if !request.identity.scopes.has(Scope::ReadVectors) {
+        return Err(Error::refused(
+            "42501",
+            "vector_search: this key lacks the scope read:vectors. Nothing was read.",
+            "Leave it out, or use a key with read:tables and read:vectors.".to_owned(),
+        ));
+    }
+    let Some(text) = near_query(args)? else { return Ok(None) };
+    let fitting: Vec<(String, i32)> = vectors::dimensions(args, described);
+    embed(request, &text, &fitting).map(Some)
 }
 
 fn read_output(
@@ -86,9 +128,9 @@ fn read_output(
     rows: Rows,
     total: Option<u64>,
 ) -> ToolOutput {
-    let Planned { kept, max_chars, asked, pages } = planned;
+    let Planned { kept, max_chars, asked, pages, .. } = planned;
     let plan = kept.select();
-    let more = rows.cut || rows.total > plan.limit;
+    let more = rows.cut || rows.total - rows.blank > plan.limit;
     let cursor = match (&plan.keyset, &rows.last) {
         (Some(keyset), Some(last)) if more => Some(keyset.of(values).cursor(last)),
         _ => None,
@@ -108,6 +150,7 @@ fn read_output(
         None => format!(r#""offset":{}"#, plan.offset + rows.shown),
     };
     let mut notes = plan.notes.clone();
+    notes.extend(plan.near.as_ref().and_then(|near| vectors::threshold_note(near, &rows)));
     if let Some(why) = &why {
         notes.push(format!(
             "truncated after {}: {why}. Go on with the same call and {}.",

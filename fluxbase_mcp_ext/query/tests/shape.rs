@@ -11,7 +11,7 @@ fn planned(json: &str) -> Result<Select, QueryError> {
     let mut table = users();
     table.key = vec!["id".to_owned()];
     // The plan borrows nothing of the table.
-    select_columns(&Arguments::parse(Some(json))?, &table, &NoRelations, &Bounds::default())
+    select_columns(&Arguments::parse(Some(json))?, &table, &NoRelations, &Bounds::default(), None)
 }
 
 /// Whether the plan of `first` is kept and found again for `second`; then it must be what `second` is planned to.
@@ -130,7 +130,7 @@ fn a_cursor_belongs_to_the_values_of_its_call() {
     let table = keyed_notes();
     let plan = |call: &str| {
         let args = Arguments::parse(Some(call)).unwrap();
-        select_columns(&args, &table, &NoRelations, &Bounds::default()).unwrap()
+        select_columns(&args, &table, &NoRelations, &Bounds::default(), None).unwrap()
     };
     let call = |title: &str| format!(r#"{{"filter":{{"title":"eq.{title}"}},"order":"id"}}"#);
     let (first, second) = (call("a"), call("b"));

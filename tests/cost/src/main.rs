@@ -69,7 +69,9 @@ fn case(name: &str) -> Option<Case> {
     let args = |text: &str| Arguments::parse(Some(black_box(text))).expect("good arguments");
     Some(match name {
         "plan_read10" => Box::new(move || {
-            select_columns(&args(READ10), &table, &NoRelations, &Bounds::default()).expect("a plan").outputs
+            select_columns(&args(READ10), &table, &NoRelations, &Bounds::default(), None)
+                .expect("a plan")
+                .outputs
         }),
         "plan_ten_conditions" => Box::new(move || {
             let plan = select(&args(TEN_CONDITIONS), &table, &NoRelations, &Bounds::default());
@@ -80,7 +82,7 @@ fn case(name: &str) -> Option<Case> {
         }
         "shape_read10" => {
             let shape = Shape::of("16400", READ10).expect("a shape");
-            let plan = select_columns(&args(READ10), &table, &NoRelations, &Bounds::default());
+            let plan = select_columns(&args(READ10), &table, &NoRelations, &Bounds::default(), None);
             let kept = Kept::new(Some(&shape), plan.expect("a plan"));
             Box::new(move || {
                 let shape = Shape::of("16400", black_box(READ10)).expect("a shape");

@@ -28,7 +28,7 @@ pub fn read(
     };
     let counted = counted.into_iter().map(|statement| (statement, false));
     // The same with the members as columns.
-    let columns = select_columns(args, table, catalog, &Bounds::default())?.statement;
+    let columns = select_columns(args, table, catalog, &Bounds::default(), None)?.statement;
     Ok([(read.statement, true), (columns, true)].into_iter().chain(counted).collect())
 }
 
