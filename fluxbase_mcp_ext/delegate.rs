@@ -123,7 +123,7 @@ pub fn ask(request: &Request, body: &[u8]) -> Result<Said, Lost> {
 /// Sends a request that is answered with one word, once the transaction is committed; nothing if it is rolled back.
 ///
 /// The transaction has ended by then, so neither a snapshot nor a lock is held, and nothing can fail any more: whoever asks for the call later
-/// learns that the worker does not know it.
+/// learns that the worker refused it, or does not know it.
 pub fn at_commit(request: Request, body: Vec<u8>) {
     register_xact_callback(PgXactCallbackEvent::Commit, move || {
         if let Ok(bytes) = client::request(&request, &body) {
@@ -266,6 +266,16 @@ fn wait(socket: Option<(&Socket, u32)>, time: Option<Duration>) {
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     check_for_interrupts!();
+}
+
+/// Makes the worker's thread panic, for a test that declares this function by itself. Not in a release build.
+#[cfg(debug_assertions)]
+#[pg_extern(sql = false)]
+fn delegate_panics() -> String {
+    match ask(&Request::Panic, &[]) {
+        Err(Lost::Broken(_)) => "the worker is gone".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// How the delegate worker is: one row. The numbers are NULL when it does not answer.

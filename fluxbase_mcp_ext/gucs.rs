@@ -22,6 +22,8 @@ static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
 static FUNCTIONS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static FUNCTIONS_KEEP_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(2_592_000);
+static FUNCTIONS_MAX_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
 static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
@@ -198,6 +200,26 @@ fn define_worker() {
         c"A comma list of host, host:port, *.host. Their addresses must be of the internet. Default: empty, none.",
         &FUNCTIONS_ALLOWED_HOSTS,
         GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.functions_keep_executions",
+        c"How long rows of functions.edge_executions are kept.",
+        c"Read by mcp._maintain_functions. 0 keeps them for any time. Default: 30d.",
+        &FUNCTIONS_KEEP_EXECUTIONS,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.functions_max_executions",
+        c"How many rows of functions.edge_executions are kept, the latest.",
+        c"Read by mcp._maintain_functions. 0 keeps any number. Default: 100000.",
+        &FUNCTIONS_MAX_EXECUTIONS,
+        0,
+        i32::MAX,
+        GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(

@@ -58,8 +58,9 @@ extension_sql_file!(
 extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
+extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
 extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "vectors"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",

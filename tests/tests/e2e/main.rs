@@ -10,6 +10,7 @@ mod dump;
 mod functions;
 mod functions_http;
 mod functions_runtime;
+mod functions_secrets;
 mod http;
 mod life;
 mod live_fuzz;
