@@ -30,6 +30,10 @@ static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static WORKER_KEEP: GucSetting<i32> = GucSetting::<i32>::new(60);
 static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
 static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
+static EMBEDDING_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static EMBEDDING_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static EMBEDDING_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static EMBEDDING_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -143,6 +147,7 @@ pub fn define(preloaded: bool) {
     );
     define_worker();
     define_jobs();
+    define_embedding();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -284,6 +289,44 @@ fn define_jobs() {
     );
 }
 
+/// How text becomes a vector.
+fn define_embedding() {
+    GucRegistry::define_string_guc(
+        c"mcp.embedding_url",
+        c"URL of an endpoint that makes vectors of text as OpenAI's does; /embeddings is added.",
+        c"http or https. It may lie in a private network. Default: empty, none.",
+        &EMBEDDING_URL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.embedding_model",
+        c"The model that the endpoint is asked for.",
+        c"The one that the columns were filled with. Default: empty.",
+        &EMBEDDING_MODEL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.embedding_key_file",
+        c"File with the key of the endpoint, sent as a bearer token.",
+        c"Read by the server for each call. Default: empty, no key.",
+        &EMBEDDING_KEY_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.embedding_dimensions",
+        c"How many dimensions the model's vectors have.",
+        c"With it a column that does not fit is refused before anything is sent. 0: not known. Default: 0.",
+        &EMBEDDING_DIMENSIONS,
+        0,
+        16_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
 const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
     .union(GucFlags::NO_RESET_ALL)
     .union(GucFlags::DISALLOW_IN_FILE)
@@ -401,6 +444,26 @@ pub fn job_databases() -> String {
 /// `mcp.job_concurrency`.
 pub fn job_concurrency() -> i32 {
     JOB_CONCURRENCY.get()
+}
+
+/// `mcp.embedding_url`; empty for none.
+pub fn embedding_url() -> String {
+    text(&EMBEDDING_URL).unwrap_or_default()
+}
+
+/// `mcp.embedding_model`.
+pub fn embedding_model() -> String {
+    text(&EMBEDDING_MODEL).unwrap_or_default()
+}
+
+/// `mcp.embedding_key_file`; empty for none.
+pub fn embedding_key_file() -> String {
+    text(&EMBEDDING_KEY_FILE).unwrap_or_default()
+}
+
+/// `mcp.embedding_dimensions`; 0 when not known.
+pub fn embedding_dimensions() -> i32 {
+    EMBEDDING_DIMENSIONS.get()
 }
 
 /// `mcp.read_only`.

@@ -24,6 +24,7 @@ mod cost;
 mod delegate;
 mod worker;
 mod jobs;
+mod embedding;
 mod doctor;
 mod error;
 
@@ -77,7 +78,12 @@ extension_sql_file!(
     requires = ["jobs_worker", jobs::jobs_status]
 );
 extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "jobs_runner"]);
+extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
+extension_sql_file!(
+    "../sql/40_doctor.sql",
+    name = "doctor",
+    requires = ["functions_secrets", "jobs_runner", "vectors"]
+);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",

@@ -22,4 +22,5 @@ mod privilege;
 mod protocol;
 mod rls;
 mod stdio;
+mod vectors;
 mod z_secrecy;
