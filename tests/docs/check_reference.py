@@ -195,7 +195,7 @@ def functions(text, keyword):
 def functions_of_code():
     text = "\n".join(read(path) for path in sorted((ROOT / "sql").glob("*.sql")))
     text = re.sub(r"--[^\n]*", "", text)
-    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
+    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", EXTENSION / "jobs.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
     return functions(text, r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ")
 
 
