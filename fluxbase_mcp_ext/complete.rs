@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::registered;
-use crate::resources::Read;
-use crate::tools;
+use crate::resources::{OBJECT, Read, jobs};
+use crate::tools::{self, storage};
 
 /// As many as MCP allows.
 pub const MOST: usize = 100;
@@ -77,11 +77,29 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
         let sources = resource.sources(asked.argument).ok_or_else(unknown_argument)?;
         return of_source(caller, sources, asked);
     }
-    if uri != TABLE {
+    if uri == jobs::ONE {
+        let namespace = asked.context.get("namespace").map(String::as_str).filter(|name| !name.is_empty());
+        let body = || Ok(jobs::complete(asked.argument, namespace));
+        return match guard::run(&dispatch::actor(caller), Access::Read, body, |_| false) {
+            Ok(Some(names)) => Ok(names.into_iter().filter(|name| begins(name, asked.value)).collect()),
+            Ok(None) => Err(unknown_argument()),
+            Err(error) => Err(Refusal::Failed(error)),
+        };
+    }
+    if uri != TABLE && uri != OBJECT {
         return Ok(Vec::new());
     }
+    let bucket = asked.context.get("bucket").map(String::as_str).filter(|bucket| !bucket.is_empty());
     let schema = asked.context.get("schema").map(String::as_str).filter(|schema| !schema.is_empty());
     let body = || match asked.argument {
+        "bucket" if uri == OBJECT => {
+            Ok(Some(storage::keys(None, asked.value, MOST + 1).into_iter().collect()))
+        }
+        "path" if uri == OBJECT => Ok(Some(match bucket {
+            Some(bucket) => storage::keys(Some(bucket), asked.value, MOST + 1).into_iter().collect(),
+            None => BTreeSet::new(),
+        })),
+        _ if uri == OBJECT => Ok(None),
         "schema" => Ok(Some(schemas(&caller.identity, asked.value)?)),
         "table" => Ok(Some(tables(&caller.identity, schema, asked.value)?)),
         _ => Ok(None),

@@ -67,6 +67,12 @@ pub fn holds() -> bool {
     DEPTH.get() > 0
 }
 
+/// Whether nothing but the end of the whole transaction can undo what a body does now: its guard is the outermost one, and nobody had set a savepoint.
+pub fn is_outermost() -> bool {
+    // SAFETY: reads a variable of this backend. The transaction itself is level 1, the guard's subtransaction level 2.
+    holds() && DEPTH.get() == 1 && unsafe { pg_sys::GetCurrentTransactionNestLevel() } == 2
+}
+
 /// Counts the guards of this backend; dropping it, also while unwinding, takes the count back.
 struct Held(#[expect(dead_code, reason = "dropped with the guard")] temporary::Outer);
 

@@ -24,6 +24,8 @@ static FUNCTIONS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>
 static FUNCTIONS_ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_KEEP_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(2_592_000);
 static FUNCTIONS_MAX_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
+static STORAGE_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static STORAGE_CREDENTIALS_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
@@ -32,6 +34,8 @@ static EMBEDDING_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>
 static EMBEDDING_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static EMBEDDING_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static EMBEDDING_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
+static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
+static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -145,6 +149,7 @@ pub fn define(preloaded: bool) {
     );
     define_worker();
     define_embedding();
+    define_jobs();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -201,6 +206,22 @@ fn define_worker() {
         &FUNCTIONS_ALLOWED_HOSTS,
         GucContext::Sighup,
         GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.storage_url",
+        c"Where the bytes of stored files are.",
+        c"file:///path, or s3://bucket/prefix?region=...&endpoint=... Default: empty, mcp_storage below the data directory.",
+        &STORAGE_URL,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.storage_credentials_file",
+        c"File with the key of the S3 account.",
+        c"As ~/.aws/credentials, section default; readable by its owner only. Default: empty, AWS_* of the server's environment.",
+        &STORAGE_CREDENTIALS_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
     );
     GucRegistry::define_int_guc(
         c"mcp.functions_keep_executions",
@@ -302,6 +323,28 @@ fn define_embedding() {
     );
 }
 
+/// What the processes of background jobs obey.
+fn define_jobs() {
+    GucRegistry::define_string_guc(
+        c"mcp.job_databases",
+        c"Databases whose background jobs are run.",
+        c"A comma list; * stands for every database where mcp.install('{jobs}') was run, and empty for none. Default: *.",
+        &JOB_DATABASES,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.job_concurrency",
+        c"Most background jobs that run at once in one database.",
+        c"Each takes one of max_worker_processes while there is something to do. 0 runs none. Default: 4.",
+        &JOB_CONCURRENCY,
+        0,
+        32,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
 const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
     .union(GucFlags::NO_RESET_ALL)
     .union(GucFlags::DISALLOW_IN_FILE)
@@ -391,6 +434,16 @@ pub fn functions_allowed_hosts() -> String {
     text(&FUNCTIONS_ALLOWED_HOSTS).unwrap_or_default()
 }
 
+/// `mcp.storage_url`; empty for the directory below the data directory.
+pub fn storage_url() -> String {
+    text(&STORAGE_URL).unwrap_or_default()
+}
+
+/// `mcp.storage_credentials_file`; empty for none.
+pub fn storage_credentials_file() -> String {
+    text(&STORAGE_CREDENTIALS_FILE).unwrap_or_default()
+}
+
 /// `mcp.worker_max_calls`.
 pub fn worker_max_calls() -> usize {
     WORKER_MAX_CALLS.get() as usize
@@ -429,6 +482,16 @@ pub fn embedding_key_file() -> String {
 /// `mcp.embedding_dimensions`; 0 when not known.
 pub fn embedding_dimensions() -> i32 {
     EMBEDDING_DIMENSIONS.get()
+}
+
+/// `mcp.job_databases`, comma list, or `*`.
+pub fn job_databases() -> String {
+    text(&JOB_DATABASES).unwrap_or_default()
+}
+
+/// `mcp.job_concurrency`.
+pub fn job_concurrency() -> i32 {
+    JOB_CONCURRENCY.get()
 }
 
 /// `mcp.read_only`.

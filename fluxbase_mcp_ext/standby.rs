@@ -115,6 +115,11 @@ pub fn before_write() -> Option<Reply> {
     }
 }
 
+/// Whether this is a standby of a listener that has a primary, too.
+pub fn is_second() -> bool {
+    SERVER.get() == Server::Standby
+}
+
 /// A tool has ended in an error.
 pub fn failed() {
     FAILED.set(true);

@@ -21,15 +21,16 @@ BEGIN
     RETURN NEXT mcp._ensure_role('service_role', 'NOLOGIN NOINHERIT BYPASSRLS');
     RETURN NEXT mcp._ensure_role('mcp_admin', 'NOLOGIN');
     GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access,
-                              mcp.worker_status, mcp.functions_secret, mcp.set_function_secret, mcp.remove_function_secret
+                              mcp.worker_status, mcp.functions_secret, mcp.set_function_secret, mcp.remove_function_secret, mcp.jobs_status
         TO mcp_admin;
     RETURN NEXT 'role mcp_admin may make, rotate, revoke and list keys, and run doctor';
     GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,
                               mcp.unregister_tool, mcp.unregister_resource, mcp.unregister_prompt, mcp._missing,
-                              mcp.allow_temp_tables, mcp.disallow_temp_tables
+                              mcp.allow_temp_tables, mcp.disallow_temp_tables,
+                              mcp.register_job, mcp.enable_job, mcp.unregister_job
         TO mcp_admin;
     GRANT SELECT ON mcp.tools, mcp.resources, mcp.prompts, mcp.temp_tables TO mcp_admin;
-    RETURN NEXT 'role mcp_admin may register tools, resources and prompts';
+    RETURN NEXT 'role mcp_admin may register tools, resources, prompts and jobs';
     RETURN QUERY SELECT a FROM unnest(ARRAY['anon', 'authenticated', 'service_role']) AS r, mcp.allow_role(r::regrole) AS a;
 END
 $$;

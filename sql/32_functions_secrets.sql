@@ -93,7 +93,7 @@ COMMENT ON FUNCTION mcp.allow_functions_runtime IS
 
 -- Which executions are kept: see docs/reference.md, mcp.functions_keep_executions and mcp.functions_max_executions.
 CREATE FUNCTION mcp._maintain_functions() RETURNS pg_catalog.void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     keep interval := current_setting('mcp.functions_keep_executions')::interval;

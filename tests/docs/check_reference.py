@@ -218,7 +218,7 @@ def tools_of_code():
             argument: (
                 " or ".join(way["type"] for way in about.get("anyOf", [about])),
                 "yes" if argument in schema.get("required", []) else "no",
-                str(about["default"]) if "default" in about else None,
+                (about["default"] if isinstance(about["default"], str) else json.dumps(about["default"])) if "default" in about else None,
             )
             for argument, about in schema["properties"].items()
         }

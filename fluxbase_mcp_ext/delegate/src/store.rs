@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn kept() -> Outcome {
-        Ok(Kept { head: Head { status: 200, headers: Vec::new() }, body: Vec::new(), share: None })
+        Ok(Kept { head: Head::Deleted, body: Vec::new(), share: None })
     }
 
     #[test]

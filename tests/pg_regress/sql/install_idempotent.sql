@@ -65,7 +65,7 @@ SELECT * FROM mcp.expose('ex.invoker');
 SELECT * FROM mcp.expose('ex."odd ""name"', 'service_role', '{delete}');
 SELECT t.try($$SELECT count(*) FROM mcp.expose('ex.fine', verbs => '{truncate}')$$), t.try($$SELECT count(*) FROM mcp.expose('ex.fine', verbs => '{select; drop}')$$), t.try($$SELECT count(*) FROM mcp.expose('ex.nothing')$$), t.try($$SELECT count(*) FROM mcp.expose('ex.fine', 'regress_nobody')$$);
 SELECT c.relname, string_agg(g.rolname || ' ' || a.privilege_type, ', ' ORDER BY g.rolname, a.privilege_type) FROM pg_class AS c, aclexplode(c.relacl) AS a, pg_roles AS g WHERE c.relnamespace = 'ex'::regnamespace AND g.oid = a.grantee AND g.rolname <> 'postgres' GROUP BY 1 ORDER BY 1;
-SELECT t.try($$SELECT count(*) FROM mcp.install('{storage}')$$), t.try($$SELECT count(*) FROM mcp.install('{NULL}')$$);
+SELECT t.try($$SELECT count(*) FROM mcp.install('{nothing}')$$), t.try($$SELECT count(*) FROM mcp.install('{NULL}')$$);
 -- Another name for the schema of the helpers.
 SELECT * FROM mcp.install('{auth}', 'regress "auth') AS l WHERE l !~ 'may use schema';
 SELECT "regress ""auth".uid() IS NULL;
