@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-files bench-plan fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan fuzz clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ fmt: ## Format the Rust code
 
 bench: ## Benchmarks; writes docs/benchmarks.md
 	@scripts/build.sh bench
+
+bench-functions: ## Edge functions beside other calls; writes docs/benchmarks/functions.md
+	@tests/bench/functions.sh
 
 bench-files: ## Files of 1 MB beside dd and nginx; writes docs/benchmarks/files.md
 	@tests/bench/files.sh

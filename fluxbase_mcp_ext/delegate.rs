@@ -139,7 +139,7 @@ thread_local! {
 /// What is rolled back to a savepoint is sent all the same.
 ///
 /// The transaction has ended by then for everybody else and holds no snapshot; its locks go right after. Nothing can fail any more: whoever asks for
-/// the call later learns that the worker does not know it.
+/// the call later learns that the worker refused it, or does not know it.
 pub fn at_commit(request: Request, body: Vec<u8>) {
     with_outbox(|outbox| outbox.requests.push((request, body)));
 }
@@ -337,6 +337,16 @@ fn wait(socket: Option<(&Socket, u32)>, time: Option<Duration>) {
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     check_for_interrupts!();
+}
+
+/// Makes the worker's thread panic, for a test that declares this function by itself. Not in a release build.
+#[cfg(debug_assertions)]
+#[pg_extern(sql = false)]
+fn delegate_panics() -> String {
+    match ask(&Request::Panic, &[]) {
+        Err(Lost::Broken(_)) => "the worker is gone".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// How the delegate worker is: one row. The numbers are NULL when it does not answer. `storage` is where files are stored; `storage_error`

@@ -23,6 +23,8 @@ mod statement;
 mod cost;
 mod delegate;
 mod worker;
+mod embedding;
+mod jobs;
 mod doctor;
 mod error;
 
@@ -57,12 +59,32 @@ extension_sql_file!(
 extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
+extension_sql_file!("../sql/35_jobs.sql", name = "jobs", requires = ["functions"]);
+extension_sql_file!(
+    "../sql/36_jobs_register.sql",
+    name = "jobs_register",
+    requires = [
+        "jobs",
+        tools::jobs::timing::check_job,
+        tools::jobs::timing::schedule_next,
+        tools::jobs::timing::schedule_due,
+        tools::jobs::timing::job_pause
+    ]
+);
+extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
+extension_sql_file!(
+    "../sql/36_jobs_runner.sql",
+    name = "jobs_runner",
+    requires = ["jobs_worker", jobs::jobs_status]
+);
+extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
 extension_sql_file!(
     "../sql/33_storage.sql",
     name = "storage",
     requires = ["functions", tools::storage::sweep::stored, tools::storage::sweep::remove_stored]
 );
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["storage"]);
+extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
+extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "storage", "jobs_runner", "vectors"]);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",
@@ -85,5 +107,6 @@ extern "C-unwind" fn _PG_init() {
     if preloading {
         identity::rate_limit::reserve();
         worker::register();
+        jobs::register();
     }
 }

@@ -63,6 +63,11 @@ thread_local! {
 /// One call of the listener. Dropping it, also while unwinding, forgets where it was sent.
 pub struct Serving(());
 
+/// Whether the listener sent this call to a standby and has a primary, too: an error then sends the call there.
+pub fn is_second() -> bool {
+    SERVER.get() == Server::Standby
+}
+
 impl Serving {
     /// The call begins.
     ///

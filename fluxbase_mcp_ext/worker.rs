@@ -195,13 +195,16 @@ fn limits() -> Limits {
         max_calls: gucs::worker_max_calls(),
         max_pending: gucs::worker_max_pending(),
         max_bytes: gucs::worker_max_memory(),
+        // What a message may hold may be stored.
+        max_request: gucs::max_message_size() as u64,
         keep: gucs::worker_keep(),
         ..Limits::default()
     }
 }
 
 fn settings() -> Result<(Policy, Limits), String> {
-    let policy = Policy::new(&gucs::functions_url(), &gucs::functions_allowed_hosts())?;
+    let policy = Policy::new(&gucs::functions_url(), &gucs::functions_allowed_hosts())?
+        .with_endpoint("mcp.embedding_url", &gucs::embedding_url())?;
     Ok((policy, limits()))
 }
 

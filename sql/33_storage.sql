@@ -319,5 +319,5 @@ AS $$ SELECT ('x' OPERATOR(pg_catalog.||) pg_catalog.left(pg_catalog.replace(ver
 
 CREATE FUNCTION mcp._maintain_storage() RETURNS pg_catalog.void
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT mcp._sweep_storage(greatest(interval '1 hour', 2 * current_setting('mcp.worker_keep')::interval), 1000) $$;
+AS $$ SELECT mcp._sweep_storage(greatest(interval '1 hour', 2 * coalesce(current_setting('mcp.worker_keep', true), '1min')::interval), 1000) $$;
 COMMENT ON FUNCTION mcp._maintain_storage IS 'What is done about once a minute for stored files: see mcp._sweep_storage.';

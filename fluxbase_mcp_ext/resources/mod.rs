@@ -5,6 +5,7 @@
 //! percent-decoded, never more than it names; the key of a stored object is the rest of its URI.
 
 mod functions;
+pub mod jobs;
 mod schema;
 mod storage;
 
@@ -125,6 +126,24 @@ pub static RESOURCES: &[Resource<'static>] = &[
         mime_type: "",
         scopes: &[Scope::ReadStorage],
         read: Read::Object(storage::object),
+    },
+    Resource {
+        uri: "fluxbase://jobs",
+        name: "jobs",
+        title: "Jobs",
+        description: "The jobs that you may submit.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteJobs],
+        read: Read::BuiltIn(jobs::all),
+    },
+    Resource {
+        uri: "fluxbase://jobs/{namespace}/{name}",
+        name: "job",
+        title: "Job",
+        description: "One job that you may submit, with the schema of its payload.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteJobs],
+        read: Read::BuiltIn(jobs::one),
     },
 ];
 

@@ -11,6 +11,7 @@
 //!
 //! Which hosts may be called is the worker's: see `fluxbase_delegate`.
 
+pub mod job;
 mod reply;
 mod table;
 
@@ -80,7 +81,7 @@ pub fn invoke(request: &Request<'_>) -> Result<Done, Error> {
 fn begin(request: &Request<'_>, asked: &Asked, later: bool) -> Result<Done, Error> {
     let key_id = request.identity.key_id.as_deref();
     let found = table::find(&asked.name, asked.namespace.as_deref())?;
-    check(request, &found)?;
+    check(key_id, &found)?;
     let url = url(&found)?;
     if !delegate::is_there() {
         return Err(delegate::Lost::NotPreloaded.into_error(NOTHING));
@@ -123,7 +124,7 @@ fn finish(request: &Request<'_>, asked: &Asked, Pending { id, abandon }: Pending
 }
 
 /// Whose a submitted call is: the same key must ask for it, with the same arguments.
-fn owner(request: &Request<'_>) -> String {
+pub fn owner(request: &Request<'_>) -> String {
     let who = request.identity.key_id.as_deref().unwrap_or_default();
     let arguments = Sha256::digest(request.arguments.unwrap_or_default());
     format!("{} {who} {}", delegate::token(), URL_SAFE_NO_PAD.encode(arguments))
@@ -174,7 +175,7 @@ fn failed(title: &str, execution: &str, why: &str) -> Outcome {
 }
 
 /// What the function's row says about being called now.
-fn check(request: &Request<'_>, found: &Found) -> Result<(), Error> {
+fn check(key_id: Option<&str>, found: &Found) -> Result<(), Error> {
     if !found.enabled {
         return Err(Error::refused(
             "55000",
@@ -193,7 +194,7 @@ fn check(request: &Request<'_>, found: &Found) -> Result<(), Error> {
         ));
     }
     if let Some(limit) = found.rate_limit {
-        let who = request.identity.key_id.as_deref().unwrap_or(&found.role);
+        let who = key_id.unwrap_or(&found.role);
         if let Err(seconds) = rate_limit::count(&format!("function {} {who}", found.id), limit) {
             return Err(Error::refused(
                 "54000",

@@ -44,7 +44,7 @@ SELECT pg_catalog.json_build_object(
 
 const FIND: &str = "
 SELECT pg_catalog.json_build_object(
-           'version', pg_catalog.replace(o.version::pg_catalog.text, '-', ''), 'size', o.size, 'etag', o.etag,
+           'version', pg_catalog.replace(o.version::pg_catalog.text, '-', ''), 'size', o.size, 'etag', coalesce(o.etag, ''),
            'content_type', o.mime_type)::pg_catalog.text
   FROM storage.objects AS o
  WHERE o.bucket_id OPERATOR(pg_catalog.=) $1 AND o.path OPERATOR(pg_catalog.=) $2 AND o.version IS NOT NULL";
