@@ -24,7 +24,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{ask, guard, gucs, identity, registered, statement};
+use crate::{ask, guard, gucs, identity, planned, registered, statement};
 
 pub use relations::{Reader, relations};
 use row_types::RowTypes;
@@ -87,6 +87,9 @@ pub fn refresh() {
                 all.retain(|_, known| !changed(&known.table.oid) && !known.depends.iter().any(changed));
             });
             relations::forget(&relations);
+            if !relations.is_empty() {
+                planned::forget();
+            }
             vectors::forget(&relations);
             for relation in relations {
                 keys::forget_if_read_from(relation);
@@ -96,6 +99,7 @@ pub fn refresh() {
         }
         Stale::Everything => {
             DESCRIBED.with_borrow_mut(HashMap::clear);
+            planned::forget();
             relations::forget_all();
             vectors::forget_all();
             keys::forget();

@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 mod leftovers;
+mod pinned;
 mod temporary;
 
 use std::cell::Cell;
@@ -31,6 +32,7 @@ use pgrx::{PgTryBuilder, Spi};
 
 use crate::error::{self, Error};
 use crate::statement;
+use pinned::{pin, pin_anew, set};
 
 pub use leftovers::spent;
 pub use temporary::with_temporary_tables;
@@ -125,7 +127,7 @@ pub fn run<T>(
         let guarded = PgTryBuilder::new(AssertUnwindSafe(|| {
             if !nested {
                 // mcp.claims cannot be set once the user id is switched, and inside another guard it is inherited.
-                pin(actor.claims, pg_sys::GucContext::PGC_SUSET);
+                pin_anew(actor.claims, pg_sys::GucContext::PGC_SUSET);
             }
             pin(actor.settings, pg_sys::GucContext::PGC_USERSET);
             let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
@@ -257,42 +259,6 @@ pub fn may_set(name: &CStr, value: &CStr, raise: bool) -> bool {
             level,
             false,
         ) != 0
-    }
-}
-
-/// Sets each setting that does not have its value already, with the rights of `context`.
-///
-/// # Safety
-/// Must run inside a GUC nest level that will be closed.
-unsafe fn pin(settings: &[(CString, CString)], context: pg_sys::GucContext::Type) {
-    for (name, value) in settings {
-        // SAFETY: a NUL-terminated name; the returned text is read before any other call.
-        let same = unsafe {
-            let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-            !current.is_null() && CStr::from_ptr(current) == value.as_c_str()
-        };
-        if !same {
-            // SAFETY: as required of our caller.
-            unsafe { set(name, value, context) };
-        }
-    }
-}
-
-/// # Safety
-/// Must run inside a GUC nest level that will be closed.
-unsafe fn set(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type) {
-    // SAFETY: GUC_ACTION_SAVE undoes the setting with the nest level, as required of our caller.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            context,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
     }
 }
 

@@ -17,6 +17,7 @@ mod registered;
 mod ask;
 mod complete;
 mod subscription;
+mod planned;
 mod catalog;
 mod cache;
 mod statement;

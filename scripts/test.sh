@@ -5,6 +5,7 @@
 #   clients      tests/clients/run.sh: real MCP clients    docs     the reference against the code
 #   differential the same questions to PostgREST, and to SQL by hand on a real data set
 #   conformance  tests/conformance/run.sh: the official MCP conformance suite
+#   cost         tests/cost/run.sh: instructions and allocations of one call, against a baseline
 #   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
 #   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
@@ -16,7 +17,7 @@ set -euo pipefail
 . "$ROOT/tests/differential/environment.sh"
 . "$ROOT/tests/functions/environment.sh"
 cd "$ROOT"
-KNOWN="check rust docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package sqlsmith"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package sqlsmith"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -69,6 +70,14 @@ cargo_counted() {
 }
 
 part_rust() { cargo_counted --workspace --exclude fluxbase_mcp_ext --exclude fluxbase_tests; }
+
+part_cost() {
+    local log=$CACHE/log/test-$PART.log status=0
+    bash tests/cost/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums '^cost: ' "$log")
+    return "$status"
+}
 
 part_regress() {
     local major=$1 profile=dev log=$CACHE/log/test-$PART.log status=0

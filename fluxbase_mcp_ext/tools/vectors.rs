@@ -4,7 +4,7 @@
 //! - Every statement runs as the caller, so policies decide what is a neighbour: a row that the caller may not see is neither found nor
 //!   counted, and moves no score.
 //! - An index that gave fewer rows than there may be (a filter, a policy, vectors that it does not reach) is not believed: the rows are
-//!   then compared one by one. See docs/decisions/0009-searching-by-vectors.md for the figures.
+//!   then compared one by one. See docs/decisions/0013-searching-by-vectors.md for the figures.
 //! - A knowledge base whose table the caller may not read is as unknown as one that does not exist.
 //!
 //! What a search may say is in the crate `fluxbase_query`; vectors of texts are `embedding`'s.
@@ -33,9 +33,10 @@ use crate::guard::{self, Access};
 use crate::gucs;
 use crate::statement::{self, Bounds, Rows};
 
-/// The tuples that an HNSW index is gone through for one search, at most, before rows are compared one by one; and how many neighbours
-/// it keeps in view. Measured: docs/decisions/0009-searching-by-vectors.md.
-const MAX_SCAN_TUPLES: &str = "20000";
+/// The tuples that an HNSW index is gone through for one search before rows are compared one by one: for each row that is wanted, and at
+/// least; and how many neighbours it keeps in view. Measured: docs/decisions/0013-searching-by-vectors.md.
+const TUPLES_PER_ROW: u64 = 40;
+const LEAST_TUPLES: u64 = 2000;
 const EF_SEARCH: i32 = 100;
 
 /// Whether this database can search by vectors.
@@ -228,7 +229,7 @@ fn settings(pgvector: &Pgvector, wanted: u64) -> Vec<(CString, CString)> {
     if pgvector.goes_on() {
         // Relaxed: the statement sorts the rows by itself.
         settings.push(("hnsw.iterative_scan", "relaxed_order".to_owned()));
-        settings.push(("hnsw.max_scan_tuples", MAX_SCAN_TUPLES.to_owned()));
+        settings.push(("hnsw.max_scan_tuples", (wanted * TUPLES_PER_ROW).max(LEAST_TUPLES).to_string()));
         settings.push(("ivfflat.iterative_scan", "relaxed_order".to_owned()));
     }
     let pair = |(name, value): (&str, String)| Some((CString::new(name).ok()?, CString::new(value).ok()?));

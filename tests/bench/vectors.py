@@ -117,8 +117,8 @@ def main():
     credential = f"{kind}:{key_id}:{hashlib.sha256(base64.urlsafe_b64decode(secret[:43] + '=')).hexdigest()}"
     vectors = psql("SELECT v FROM queries ORDER BY id").splitlines()
     bodies = [request(vector) for vector in vectors]
-    psql("CREATE TABLE requests (id int PRIMARY KEY, body text NOT NULL);" + "".join(
-        f"INSERT INTO requests VALUES ({n}, $b${body}$b$);" for n, body in enumerate(bodies, 1)))
+    psql("CREATE TABLE requests (id int PRIMARY KEY, body text NOT NULL, credential text NOT NULL, transport text NOT NULL);" + "".join(
+        f"INSERT INTO requests VALUES ({n}, $b${body}$b$, '{credential}', '{TRANSPORT}');" for n, body in enumerate(bodies, 1)))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -141,13 +141,13 @@ def main():
             hits = 0
             for n, body in enumerate(bodies[:50], 1):
                 truth = psql(f"SELECT string_agg(id::text, ',') FROM (SELECT id FROM docs ORDER BY (embedding <=> (SELECT v FROM queries WHERE id = {n})) + 0 LIMIT 10) AS x")
-                reply = psql(f"SELECT split_part(mcp._serve(body, '{credential}', '{TRANSPORT}'), E'\\n', 2) FROM requests WHERE id = {n}")
+                reply = psql(f"SELECT split_part(mcp._serve(body, credential, transport), E'\\n', 2) FROM requests WHERE id = {n}")
                 hits += len(set(ids_of(reply)) & {int(i) for i in truth.split(",")})
             plain = pgbench("plain", f"\\set id random(1, {QUERIES})\nSELECT ({PLAIN}) FROM queries AS q WHERE q.id = :id;\n", OPTIONS)
-            tool = pgbench("tool", f"\\set id random(1, {QUERIES})\nSELECT mcp._serve(body, '{credential}', '{TRANSPORT}') FROM requests WHERE id = :id;\n")
+            tool = pgbench("tool", f"\\set id random(1, {QUERIES})\nSELECT mcp._serve(body, credential, transport) FROM requests WHERE id = :id;\n")
             http = wrk(key, bodies, port)
             psql("""CREATE OR REPLACE FUNCTION hybrid(body text) RETURNS text LANGUAGE sql AS $$ SELECT jsonb_set(jsonb_set(body::jsonb, '{params,arguments,mode}', '"hybrid"'), '{params,arguments,query}', '"text number 77"')::text $$""")
-            both = pgbench("hybrid", f"\\set id random(1, {QUERIES})\nSELECT mcp._serve(hybrid(body), '{credential}', '{TRANSPORT}') FROM requests WHERE id = :id;\n")
+            both = pgbench("hybrid", f"\\set id random(1, {QUERIES})\nSELECT mcp._serve(hybrid(body), credential, transport) FROM requests WHERE id = :id;\n")
             print(f"| {size:,} | {built:.1f} | {megabytes:.0f} | {hits / 500:.3f} | {plain:.0f} | {tool:.0f} | {tool / plain:.2f} | {http:.0f} | {http / plain:.2f} | {both:.0f} |", flush=True)
         print("\n| tenant | way | rows of 10 | true ones | ms |\n|---|---|---:|---:|---:|")
         print("\n".join(tenants()), flush=True)

@@ -3,6 +3,7 @@
 //! ```text
 //! rows     SELECT row_to_json(_r.*) FROM (SELECT … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1 OFFSET m) AS _r
 //! by key   SELECT (SELECT row_to_json(_r.*) FROM (SELECT …) AS _r), key, … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1
+//! columns  SELECT … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1          the same, with the members of the object as columns
 //! groups   SELECT row_to_json(_r.*) FROM (SELECT …, sum(…) … GROUP BY …) AS _r
 //! nearest  SELECT CASE WHEN near enough THEN _c.r END FROM (SELECT (SELECT row_to_json …) AS r, t."e" <=> $1 AS d FROM … ORDER BY
 //!          t."e" <=> $1 LIMIT n+1) AS _c ORDER BY _c.d
@@ -81,6 +82,8 @@ pub struct Select {
     pub open_list: u64,
     /// Whether each row is a group.
     pub grouped: bool,
+    /// How many columns, the first ones, are the members of each row's object, with its names; 0: the first column is the object.
+    pub outputs: usize,
     /// For `vector_search`: rows come by distance, and a row of NULL is a candidate that is not near enough.
     pub near: Option<NearRead>,
 }
@@ -127,8 +130,29 @@ pub fn select_near<'t>(
     bounds: &Bounds,
     embedding: Option<&Embedding>,
 ) -> Result<Select, QueryError> {
-    read(args, table, catalog, bounds, embedding).map_err(|error| error.with_outcome(Outcome::NothingRead))
+    read(args, table, catalog, bounds, embedding, false)
+        .map_err(|error| error.with_outcome(Outcome::NothingRead))
 }
+
+/// [`select_near`], but whoever runs the statement writes the objects: that saves Postgres making a row of each row, and looking its
+/// types up again for each. The members are columns ([`Select::outputs`]) of the types in [`BARE`], or of domains over them, whose JSON form
+/// docs/types.md tells; json and jsonb are written as they are. A `vector_search` has its rows as objects.
+///
+/// # Errors
+/// As for [`select()`].
+pub fn select_columns<'t>(
+    args: &Arguments,
+    table: &'t Table,
+    catalog: &'t dyn Catalog,
+    bounds: &Bounds,
+    embedding: Option<&Embedding>,
+) -> Result<Select, QueryError> {
+    read(args, table, catalog, bounds, embedding, true)
+        .map_err(|error| error.with_outcome(Outcome::NothingRead))
+}
+
+/// Postgres's bound is 1,664 entries of a target list.
+const MOST_COLUMNS: usize = 1500;
 
 fn read<'t>(
     args: &Arguments,
@@ -136,6 +160,7 @@ fn read<'t>(
     catalog: &'t dyn Catalog,
     bounds: &Bounds,
     embedding: Option<&Embedding>,
+    columns: bool,
 ) -> Result<Select, QueryError> {
     args.only(&SELECT_ARGUMENTS)?;
     let nearby = Nearby::read(args, table, embedding)?;
@@ -204,6 +229,7 @@ fn read<'t>(
             limit,
             offset,
             open_list,
+            outputs: 0,
             grouped,
             near,
         });
@@ -235,19 +261,22 @@ fn read<'t>(
         conditions.push_str(&after);
     }
 
-    let sql = if pages {
-        let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
-        let mut sql = format!("SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT {outputs}) AS _r)");
-        for (_, key) in &sorted {
-            sql.push_str(", ");
-            sql.push_str(key);
-        }
-        sql
-    } else {
-        let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
-        format!("SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT {outputs}")
-    };
-    builder.sql.push_str(&sql);
+    let outputs = selection.outputs.len();
+    let columns = columns && outputs > 0 && outputs + sorted.len() <= MOST_COLUMNS;
+    let whole = !columns && !pages;
+    builder.sql.push_str(match (columns, pages) {
+        (true, _) => "SELECT ",
+        (false, true) => "SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ",
+        (false, false) => "SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ",
+    });
+    builder.baring(columns, |b| selection.write_outputs(b, &source));
+    if !columns && pages {
+        builder.sql.push_str(") AS _r)");
+    }
+    for (_, key) in &sorted {
+        builder.sql.push_str(", ");
+        builder.sql.push_str(key);
+    }
     builder.sql.push_str(" FROM ");
     builder.sql.push_str(&from);
     builder.sql.push_str(&conditions);
@@ -258,7 +287,7 @@ fn read<'t>(
     if offset > 0 {
         _ = write!(builder.sql, " OFFSET {offset}");
     }
-    if !pages {
+    if whole {
         builder.sql.push_str(") AS _r");
     }
     let open_list = if selection.has_open_list() { builder.open_list } else { 0 };
@@ -271,6 +300,7 @@ fn read<'t>(
         offset,
         open_list,
         grouped,
+        outputs: if columns { outputs } else { 0 },
         near: None,
     })
 }

@@ -141,7 +141,11 @@ pub(crate) mod oid {
     pub(crate) const FLOAT8: u32 = 701;
     pub(crate) const MONEY: u32 = 790;
     pub(crate) const TEXT_ARRAY: u32 = 1009;
+    pub(crate) const BPCHAR: u32 = 1042;
     pub(crate) const VARCHAR: u32 = 1043;
+    pub(crate) const DATE: u32 = 1082;
+    pub(crate) const TIMESTAMP: u32 = 1114;
+    pub(crate) const TIMESTAMPTZ: u32 = 1184;
     pub(crate) const INTERVAL: u32 = 1186;
     pub(crate) const NUMERIC: u32 = 1700;
     pub(crate) const UUID: u32 = 2950;

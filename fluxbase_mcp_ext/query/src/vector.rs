@@ -132,13 +132,13 @@ impl Metric {
 }
 
 /// A vector that a caller gave, or that was made of a caller's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Embedding(Form);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Form {
-    /// As they were written.
-    Numbers(Vec<String>),
+    /// A list as it was written, without blanks, and what the numbers are.
+    Numbers(String, Vec<f64>),
     /// The text form of a sparsevec or a bit string.
     Text(String),
 }
@@ -146,7 +146,11 @@ enum Form {
 impl Embedding {
     /// The vector of these numbers, which are finite.
     pub fn of(numbers: &[f32]) -> Embedding {
-        Embedding(Form::Numbers(numbers.iter().map(f32::to_string).collect()))
+        let texts: Vec<String> = numbers.iter().map(f32::to_string).collect();
+        Embedding(Form::Numbers(
+            format!("[{}]", texts.join(",")),
+            numbers.iter().copied().map(f64::from).collect(),
+        ))
     }
 
     /// Reads the argument that stands at `at`.
@@ -176,11 +180,14 @@ impl Embedding {
         let shown =
             || format!("{}.{} is {}", table.shown(), place("", &column.name), type_shown(column, kind));
         let (dimensions, text) = match (&self.0, kind) {
-            (Form::Numbers(numbers), VectorKind::Vector | VectorKind::Halfvec | VectorKind::Sparsevec) => {
+            (
+                Form::Numbers(text, numbers),
+                VectorKind::Vector | VectorKind::Halfvec | VectorKind::Sparsevec,
+            ) => {
                 check_numbers(numbers, kind, near.metric, at)?;
-                (numbers.len(), if kind == VectorKind::Sparsevec { sparse(numbers) } else { dense(numbers) })
+                (numbers.len(), if kind == VectorKind::Sparsevec { sparse(numbers) } else { text.clone() })
             }
-            (Form::Numbers(_), VectorKind::Bit) => {
+            (Form::Numbers(..), VectorKind::Bit) => {
                 return Err(QueryError::mismatch(format!("{at}: is a list, and {}.", shown()))
                     .with_hint("Write its bits as text: \"10110\"."));
             }
@@ -224,39 +231,45 @@ fn type_shown(column: &Column, kind: VectorKind) -> String {
 }
 
 fn numbers(list: &RawValue, at: &str) -> Result<Embedding, QueryError> {
-    let list = elements(list, at)?;
-    if list.is_empty() || list.len() > MAX_DIMENSIONS {
+    // A number that does not fit a double is no number to serde; it is told below.
+    let (text, values) = match serde_json::from_str::<Vec<f64>>(list.get()) {
+        Ok(values) => (list.get().split_ascii_whitespace().collect(), values),
+        Err(_) => one_by_one(list, at)?,
+    };
+    if values.is_empty() || values.len() > MAX_DIMENSIONS {
         return Err(QueryError::argument(format!(
             "{at}: has {} numbers; a vector has 1 to {MAX_DIMENSIONS}.",
-            list.len()
+            values.len()
         )));
     }
+    Ok(Embedding(Form::Numbers(text, values)))
+}
+
+/// The same where some element may be no number, with its place.
+fn one_by_one(list: &RawValue, at: &str) -> Result<(String, Vec<f64>), QueryError> {
     let number = |(n, raw): (usize, &RawValue)| match Json::read(raw, at)? {
-        Json::Number(text) => Ok(text.to_owned()),
+        Json::Number(text) => {
+            text.parse().map_err(|_| QueryError::mismatch(format!("{at}[{n}]: is no number.")))
+        }
         other => Err(QueryError::mismatch(format!("{at}[{n}]: must be a number, not {}.", other.kind()))
             .with_hint("NaN, infinities and null have no place in a vector.")),
     };
-    list.into_iter()
-        .enumerate()
-        .map(number)
-        .collect::<Result<_, _>>()
-        .map(|all| Embedding(Form::Numbers(all)))
+    let values = elements(list, at)?.into_iter().enumerate().map(number).collect::<Result<_, _>>()?;
+    Ok((list.get().split_ascii_whitespace().collect(), values))
 }
 
-fn check_numbers(numbers: &[String], kind: VectorKind, metric: Metric, at: &str) -> Result<(), QueryError> {
+fn check_numbers(numbers: &[f64], kind: VectorKind, metric: Metric, at: &str) -> Result<(), QueryError> {
     let most = if kind == VectorKind::Halfvec { MAX_HALF } else { f32::MAX };
     let mut zero = true;
-    for (n, text) in numbers.iter().enumerate() {
-        let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
+    for (n, value) in numbers.iter().enumerate() {
         if value.abs() > f64::from(most) {
             return Err(QueryError::mismatch(format!(
-                "{at}[{n}]: {} is more than a {} holds, {most:e}.",
-                show(text),
+                "{at}[{n}]: {value:e} is more than a {} holds, {most:e}.",
                 kind.name()
             )));
         }
         #[expect(clippy::cast_possible_truncation, reason = "what pgvector keeps of it")]
-        let kept = value as f32;
+        let kept = *value as f32;
         zero &= kept == 0.0;
     }
     if zero && metric == Cosine {
@@ -268,14 +281,9 @@ fn check_numbers(numbers: &[String], kind: VectorKind, metric: Metric, at: &str)
     Ok(())
 }
 
-fn dense(numbers: &[String]) -> String {
-    format!("[{}]", numbers.join(","))
-}
-
-fn sparse(numbers: &[String]) -> String {
-    let is_zero = |text: &str| text.parse::<f64>().is_ok_and(|value| value == 0.0);
-    let filled = numbers.iter().enumerate().filter(|(_, text)| !is_zero(text));
-    let pairs: Vec<String> = filled.map(|(n, text)| format!("{}:{text}", n + 1)).collect();
+fn sparse(numbers: &[f64]) -> String {
+    let filled = numbers.iter().enumerate().filter(|(_, value)| **value != 0.0);
+    let pairs: Vec<String> = filled.map(|(n, value)| format!("{}:{value}", n + 1)).collect();
     format!("{{{}}}/{}", pairs.join(","), numbers.len())
 }
 

@@ -32,10 +32,10 @@ SELECT vf.found('{"tags": ["rare", "all"], "limit": 3}');
 SELECT vf.found('{"tags": "rare", "limit": 100}');
 SELECT vf.found('{"metadata_filter": {"draft": true}, "limit": 4}');
 SELECT vf.found('{"filter": {"tags": {"cs": ["rare"]}, "id": "lte.3000"}}');
--- What they mean: the same rows by plain SQL.
-SELECT bool_and(vf.found(jsonb_build_object('limit', 3) || args) = (SELECT concat(count(*), ' ', string_agg(id::text, ',' ORDER BY d)) FROM (SELECT id, embedding <=> '[1,0,0]' AS d FROM vf.docs WHERE CASE wanted
+-- What they mean: the same rows by plain SQL; fewer than the limit, so all of them.
+SELECT bool_and(vf.found(jsonb_build_object('limit', 50) || args) = (SELECT concat(count(*), ' ', string_agg(id::text, ',' ORDER BY d)) FROM (SELECT id, embedding <=> '[1,0,0]' AS d FROM vf.docs WHERE CASE wanted
            WHEN 1 THEN metadata ->> 'lang' = 'en' AND id < 100 WHEN 2 THEN (metadata -> 'n')::int BETWEEN 20 AND 22 WHEN 3 THEN (metadata #> '{a b,c}')::int = 6 AND id < 20
-           WHEN 4 THEN author_id = 2 AND id > 9990 WHEN 5 THEN id IN (7, 8) OR id = 9 WHEN 6 THEN "odd ""name" = 4 AND id < 10 END ORDER BY (embedding <=> '[1,0,0]') + 0 LIMIT 3) AS x))
+           WHEN 4 THEN author_id = 2 AND id > 9990 WHEN 5 THEN id IN (7, 8) OR id = 9 WHEN 6 THEN "odd ""name" = 4 AND id < 10 END ORDER BY (embedding <=> '[1,0,0]') + 0 LIMIT 50) AS x))
   FROM (VALUES (1, '{"metadata_filter": {"lang": "eq.en"}, "filter": {"id": "lt.100"}}'::jsonb), (2, '{"metadata_filter": {"n": {"gte": 20, "lte": 22}}}'),
                (3, '{"filter": {"metadata->\"a b\"->c": {"eq": 6}, "id": "lt.20"}}'), (4, '{"filter": {"authors.name": "eq.Ben", "id": "gt.9990"}}'),
                (5, '{"filter": {"or": [{"id": {"in": [7, 8]}}, {"id": 9}]}}'), (6, '{"filter": {"odd \"name": 4, "id": "lt.10"}}')) AS c(wanted, args);

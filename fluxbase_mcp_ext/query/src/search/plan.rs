@@ -424,7 +424,7 @@ impl<'t> Shown<'t> {
                 let column =
                     self.named().into_iter().find(|(name, _)| name == wanted).and_then(|(_, column)| column);
                 match column {
-                    Some(column) => _ = render::write(&mut builder.sql, column, &format!("_c.c_{wanted}")),
+                    Some(column) => _ = render::write(builder, column, &format!("_c.c_{wanted}")),
                     None => builder.sql.push_str("NULL::pg_catalog.text"),
                 }
             }
@@ -436,14 +436,14 @@ impl<'t> Shown<'t> {
     fn write_key(&self, builder: &mut Builder) {
         match &self.key[..] {
             [] => builder.sql.push_str("NULL::pg_catalog.text"),
-            [column] => _ = render::write(&mut builder.sql, column, "_c.c_k0"),
+            [column] => _ = render::write(builder, column, "_c.c_k0"),
             several => {
                 builder.sql.push_str("pg_catalog.json_build_array(");
                 for (n, column) in several.iter().enumerate() {
                     if n > 0 {
                         builder.sql.push_str(", ");
                     }
-                    _ = render::write(&mut builder.sql, column, &format!("_c.c_k{n}"));
+                    _ = render::write(builder, column, &format!("_c.c_k{n}"));
                 }
                 builder.sql.push(')');
             }
