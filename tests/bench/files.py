@@ -90,7 +90,7 @@ def measure(tools, contents):
 
     def download(number):
         item = tools.call("download_object", {"bucket": "bench", "key": f"{run}/{number}"})
-        if item.get("resource", item).get("blob", item.get("text")) != encoded[number]:
+        if json.loads(item["text"])["content"] != encoded[number]:
             raise SystemExit(f"another file was read: {str(item)[:200]}")
 
     def get(number):

@@ -51,7 +51,8 @@ impl Stage {
         database
             .admin()
             .batch_execute(
-                "SELECT mcp.install('{storage}');
+                "DROP SCHEMA IF EXISTS storage CASCADE;
+                 SELECT mcp.install('{storage}');
                  INSERT INTO storage.buckets (id, name, roles) VALUES ('uploads', 'uploads', '{authenticated}')",
             )
             .expect("the tables can be made");
@@ -138,7 +139,8 @@ impl Stage {
                 assert!(text.contains("there is no object"), "{text}");
                 return Some(None);
             }
-            Some(Some(text))
+            let object: Value = serde_json::from_str(&text).expect("an object");
+            Some(object["content"].as_str().map(str::to_owned))
         })
     }
 
@@ -280,7 +282,11 @@ fn an_upload_is_whole_or_undone() {
                     "before" => {
                         signal(&worker, "STOP");
                         // The first transaction has ended, and its backend hands the bytes over to nobody.
-                        std::thread::sleep(Duration::from_millis(700));
+                        eventually(PATIENCE, "the hand-over", || {
+                            let waits = "SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'fluxbase_listener' AND state = 'active'
+                                            AND query LIKE '%_serve%' AND backend_xid IS NULL AND backend_xmin IS NULL";
+                            (stage.value(waits) != "0").then_some(())
+                        });
                         stage.kill(&pid);
                     }
                     "writing" => {
