@@ -4,7 +4,7 @@
 //! - Every statement runs as the caller, so policies decide what is a neighbour: a row that the caller may not see is neither found nor
 //!   counted, and moves no score.
 //! - An index that gave fewer rows than there may be (a filter, a policy, vectors that it does not reach) is not believed: the rows are
-//!   then compared one by one. See docs/decisions/0009-searching-by-vectors.md for the figures.
+//!   then compared one by one. See docs/decisions/0011-searching-by-vectors.md for the figures.
 //! - A knowledge base whose table the caller may not read is as unknown as one that does not exist.
 //!
 //! What a search may say is in the crate `fluxbase_query`; vectors of texts are `embedding`'s.
@@ -34,7 +34,7 @@ use crate::gucs;
 use crate::statement::{self, Bounds, Rows};
 
 /// The tuples that an HNSW index is gone through for one search before rows are compared one by one: for each row that is wanted, and at
-/// least; and how many neighbours it keeps in view. Measured: docs/decisions/0009-searching-by-vectors.md.
+/// least; and how many neighbours it keeps in view. Measured: docs/decisions/0011-searching-by-vectors.md.
 const TUPLES_PER_ROW: u64 = 40;
 const LEAST_TUPLES: u64 = 2000;
 const EF_SEARCH: i32 = 100;
