@@ -84,7 +84,11 @@ extension_sql_file!(
     requires = ["functions", tools::storage::sweep::stored, tools::storage::sweep::remove_stored]
 );
 extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["functions_secrets", "storage", "jobs_runner", "vectors"]);
+extension_sql_file!(
+    "../sql/40_doctor.sql",
+    name = "doctor",
+    requires = ["functions_secrets", "storage", "jobs_runner", "vectors"]
+);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",
