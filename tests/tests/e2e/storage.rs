@@ -73,9 +73,9 @@ impl Stage {
         row.get::<_, Option<String>>(0).unwrap_or_default()
     }
 
-    /// Nothing is kept in the worker: each end was acknowledged.
+    /// Nothing is kept in the worker: each end was acknowledged, or nobody asked for it in time.
     fn until_idle(&self) {
-        eventually(Duration::from_secs(20), "the worker is idle", || {
+        eventually(Duration::from_secs(90), "the worker is idle", || {
             (self.value("SELECT concat_ws(' ', calls, pending, bytes) FROM mcp.worker_status()") == "0 0 0")
                 .then_some(())
         });
