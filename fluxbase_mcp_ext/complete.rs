@@ -19,12 +19,14 @@ use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::registered;
 use crate::resources::{OBJECT, Read};
-use crate::tools::storage;
+use crate::tools::{self, storage};
 
 /// As many as MCP allows.
 pub const MOST: usize = 100;
 /// The most tables that are looked through.
 const TABLES: i64 = 10_000;
+/// The most functions that are looked through, the first by namespace and name.
+const FUNCTIONS: i64 = 10_000;
 
 /// Why nothing is offered.
 pub enum Refusal {
@@ -107,8 +109,12 @@ fn of_source(caller: &Caller, sources: &Sources, asked: &Asked<'_>) -> Result<Ve
     if let Source::Values(values) = source {
         return Ok(typed(values.clone()));
     }
-    // Names of the schema are told to those only whom list_tables would tell them.
-    if !caller.identity.scopes.has_any(&[Scope::ReadSchema, Scope::ReadTables]) {
+    // Names are told to those only whom list_tables, or fluxbase://functions, would tell them.
+    let scopes: &[Scope] = match source {
+        Source::Namespaces | Source::Functions(_) => &[Scope::ExecuteFunctions],
+        _ => &[Scope::ReadSchema, Scope::ReadTables],
+    };
+    if !caller.identity.scopes.has_any(scopes) {
         return Ok(Vec::new());
     }
     guard::run(
@@ -150,6 +156,19 @@ fn looked_up(
             let column = given(column).and_then(|name| columns.iter().find(|column| column.name == name));
             column.map(|column| column.enum_labels.clone()).unwrap_or_default()
         }
+        Source::Namespaces => {
+            functions()?.map(|function| function.namespace).collect::<BTreeSet<_>>().into_iter().collect()
+        }
+        Source::Functions(namespace) => {
+            let namespace = namespace.as_deref().and_then(given);
+            let of = |function: &Function| namespace.is_none_or(|namespace| function.namespace == namespace);
+            functions()?
+                .filter(of)
+                .map(|function| function.name)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect()
+        }
     })
 }
 
@@ -178,6 +197,22 @@ fn described<'a>(
         Err(Error::Refused { code: "42P01", .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: String,
+    namespace: String,
+}
+
+/// The edge functions that the caller may invoke; none where they are not installed.
+fn functions() -> Result<impl Iterator<Item = Function>, Error> {
+    let lines = match tools::functions::list(FUNCTIONS) {
+        Ok(lines) => lines,
+        Err(Error::Refused { code: "42P01" | "42501", .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(lines.into_iter().filter_map(|line| serde_json::from_str(&line).ok()))
 }
 
 #[derive(Deserialize)]

@@ -339,6 +339,16 @@ fn wait(socket: Option<(&Socket, u32)>, time: Option<Duration>) {
     check_for_interrupts!();
 }
 
+/// Makes the worker's thread panic, for a test that declares this function by itself. Not in a release build.
+#[cfg(debug_assertions)]
+#[pg_extern(sql = false)]
+fn delegate_panics() -> String {
+    match ask(&Request::Panic, &[]) {
+        Err(Lost::Broken(_)) => "the worker is gone".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
 /// How the delegate worker is: one row. The numbers are NULL when it does not answer. `storage` is where files are stored; `storage_error`
 /// is NULL when one could be written, read and removed there just now.
 #[pg_extern(sql = "

@@ -326,6 +326,7 @@ fn tools<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = T
         caller.policy.allows_tool(tool.name)
             && caller.policy.forbids(tool.access).is_none()
             && caller.identity.scopes.has_any(tool.scopes)
+            && tools::is_possible(tool)
     })
 }
 

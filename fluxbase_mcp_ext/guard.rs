@@ -220,6 +220,27 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Runs `body` with those settings, which an ordinary user may set.
+pub fn with_settings<T>(settings: &[(CString, CString)], body: impl FnOnce() -> T) -> T {
+    // SAFETY: as in `with_pinned_path`.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        pin(settings, pg_sys::GucContext::PGC_USERSET);
+        let value = body();
+        pg_sys::AtEOXact_GUC(false, level);
+        value
+    }
+}
+
+/// The value of a setting, as text; `None` when nobody knows it.
+pub fn setting(name: &CStr) -> Option<String> {
+    // SAFETY: a NUL-terminated name; the returned text is copied before any other call.
+    unsafe {
+        let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!current.is_null()).then(|| CStr::from_ptr(current).to_string_lossy().into_owned())
+    }
+}
+
 /// Whether an ordinary user may set `name` to `value`. Changes nothing, which Postgres answers with -1; 0 is a refusal, and with
 /// `raise` it is Postgres's own error.
 pub fn may_set(name: &CStr, value: &CStr, raise: bool) -> bool {

@@ -23,6 +23,7 @@ mod statement;
 mod cost;
 mod delegate;
 mod worker;
+mod embedding;
 mod doctor;
 mod error;
 
@@ -62,7 +63,13 @@ extension_sql_file!(
     name = "storage",
     requires = ["functions", tools::storage::sweep::stored, tools::storage::sweep::remove_stored]
 );
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["storage"]);
+extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
+extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
+extension_sql_file!(
+    "../sql/40_doctor.sql",
+    name = "doctor",
+    requires = ["functions_secrets", "storage", "vectors"]
+);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",

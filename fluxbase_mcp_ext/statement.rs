@@ -50,6 +50,8 @@ pub struct Rows {
     pub shown: u64,
     /// How many rows the statement produced or touched before it ended or was stopped.
     pub total: u64,
+    /// How many of those had no text (NULL) and are counted only.
+    pub blank: u64,
     /// Whether rows were left out because of the size bound.
     pub cut: bool,
     /// The order keys of the last row in `text`, as their types write them; `None` without keys or rows.
@@ -360,14 +362,15 @@ unsafe extern "C-unwind" fn receive(
     unsafe {
         let sink = &mut *own.cast::<Sink>();
         sink.rows.total += 1;
-        if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows.saturating_add(sink.bounds.free_rows) {
-            return !sink.stop;
-        }
         if (*slot).tts_nvalid < 1 {
             pg_sys::slot_getsomeattrs_int(slot, 1);
         }
         if *(*slot).tts_isnull {
+            sink.rows.blank += 1;
             return true;
+        }
+        if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows.saturating_add(sink.bounds.free_rows) {
+            return !sink.stop;
         }
         let packed = pg_sys::pg_detoast_datum_packed((*(*slot).tts_values).cast_mut_ptr());
         let bytes = pgrx::varlena::varlena_to_byte_slice(packed);

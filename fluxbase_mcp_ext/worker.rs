@@ -203,7 +203,8 @@ fn limits() -> Limits {
 }
 
 fn settings() -> Result<(Policy, Limits), String> {
-    let policy = Policy::new(&gucs::functions_url(), &gucs::functions_allowed_hosts())?;
+    let policy = Policy::new(&gucs::functions_url(), &gucs::functions_allowed_hosts())?
+        .with_endpoint("mcp.embedding_url", &gucs::embedding_url())?;
     Ok((policy, limits()))
 }
 

@@ -123,7 +123,7 @@ fn finish(request: &Request<'_>, asked: &Asked, Pending { id, abandon }: Pending
 }
 
 /// Whose a submitted call is: the same key must ask for it, with the same arguments.
-fn owner(request: &Request<'_>) -> String {
+pub fn owner(request: &Request<'_>) -> String {
     let who = request.identity.key_id.as_deref().unwrap_or_default();
     let arguments = Sha256::digest(request.arguments.unwrap_or_default());
     format!("{} {who} {}", delegate::token(), URL_SAFE_NO_PAD.encode(arguments))

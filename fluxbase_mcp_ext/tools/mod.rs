@@ -9,6 +9,7 @@ pub mod functions;
 mod schema;
 pub mod storage;
 mod tables;
+pub mod vectors;
 
 use fluxbase_credential::Scope;
 use fluxbase_delegate::Id;
@@ -133,7 +134,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         name: "query_table",
         title: "Query a table",
         description: "Read rows of a table or view: filter, related tables, aggregates, order, paging. Row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"e.g. id,short:long_name,doc->a->>b,price::text,author:people(name),tags!inner(name); with aggregates the rest are groups: city,n:count(),price.sum() (avg min max); default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | value}, ANDed; column may be doc->a->>b or relation.column; groups or/and: [filter,…], not: filter; ops eq neq gt gte lt lte like ilike match imatch is isnot in nin isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts(english), not.op, op(any), op(all)","additionalProperties":true},"embed":{"type":"object","description":"{relation of select: {filter, order, limit, offset}}","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc.nullslast,author(name),id; with aggregates names of outputs"},"limit":{"type":"integer","minimum":0,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0},"cursor":{"type":"string","description":"next_cursor of the page before; same table, filter, order"},"count":{"type":"string","enum":["exact","planned","estimated"],"description":"asks for total_count"},"max_chars":{"type":"integer","minimum":1,"description":"size of the answer"}},"required":["table"],"additionalProperties":false}"#,
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"e.g. id,short:long_name,doc->a->>b,price::text,author:people(name),tags!inner(name); with aggregates the rest are groups: city,n:count(),price.sum() (avg min max); default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | value}, ANDed; column may be doc->a->>b or relation.column; groups or/and: [filter,…], not: filter; ops eq neq gt gte lt lte like ilike match imatch is isnot in nin isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts(english), not.op, op(any), op(all)","additionalProperties":true},"embed":{"type":"object","description":"{relation of select: {filter, order, limit, offset}}","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc.nullslast,author(name),id; with aggregates names of outputs"},"limit":{"type":"integer","minimum":0,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0},"cursor":{"type":"string","description":"next_cursor of the page before; same table, filter, order"},"count":{"type":"string","enum":["exact","planned","estimated"],"description":"asks for total_count"},"max_chars":{"type":"integer","minimum":1,"description":"size of the answer"},"vector_search":{"type":"object","description":"{query or embedding, column, threshold}"}},"required":["table"],"additionalProperties":false}"#,
         output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"total_count":{"type":"integer"},"next_cursor":{"type":"string"},"truncated":{"type":"object","properties":{"why":{"type":"string"},"next":{"type":"object"}}},"notes":{"type":"array","items":{"type":"string"}}},"required":["untrusted","rows","count","has_more"]}"#,
         scopes: &[Scope::ReadTables],
         access: Access::Read,
@@ -261,11 +262,27 @@ pub static TOOLS: &[Tool<'static>] = &[
         annotations: CHANGES,
         run: Body::BuiltIn(storage::delete),
     },
+    Tool {
+        name: "search_vectors",
+        title: "Search by meaning",
+        description: "Find the rows nearest in meaning to a question, in knowledge bases or a table. Row-level security applies.",
+        input_schema: r#"{"type":"object","properties":{"query":{"type":"string"},"embedding":{"type":"array","items":{"type":"number"}},"knowledge_bases":{"type":"array","items":{"type":"string"}},"table":{"type":"string","description":"instead of knowledge_bases"},"column":{"type":"string"},"mode":{"type":"string","enum":["vector","text","hybrid"]},"metric":{"type":"string"},"filter":{"type":"object","description":"as in query_table"},"metadata_filter":{"type":"object"},"tags":{"type":"array","items":{"type":"string"}},"threshold":{"type":"number","default":0.7},"text_weight":{"type":"number"},"limit":{"type":"integer","default":5,"maximum":100}},"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"query":{"type":["string","null"]},"results":{"type":"array","items":{"type":"object"}},"count":{"type":"integer"},"ranking":{"type":"string"},"notes":{"type":"array","items":{"type":"string"}}},"required":["untrusted","query","results","count"]}"#,
+        scopes: &[Scope::ReadVectors],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(vectors::search),
+    },
 ];
 
 /// The first member of every object of ours that holds rows, in the eras with structured content: what it says comes from the
 /// database, and is data. `instructions.txt` says what it means. A value cannot take its place: values are deeper.
 const UNTRUSTED: &str = r#""untrusted":true,"#;
+
+/// Whether this database has what the tool is about; a tool without it is not listed.
+pub fn is_possible(tool: &Tool<'_>) -> bool {
+    tool.name != "search_vectors" || vectors::is_possible()
+}
 
 /// The built-in tool of that name.
 pub fn built_in(name: &str) -> Option<&'static Tool<'static>> {

@@ -6,16 +6,18 @@
 
 use std::rc::Rc;
 
+use fluxbase_credential::Scope;
 use fluxbase_protocol::{Structured, ToolOutput, push_string};
 use fluxbase_query::{
-    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write, show,
+    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write, near_query, show,
 };
 
 use super::confirm::{self, Consent, Touched};
-use super::{self as tools, UNTRUSTED, object};
+use super::{self as tools, UNTRUSTED, object, vectors};
 use crate::ask::Ask;
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
+use crate::embedding::{Embedded, embed};
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
@@ -41,13 +43,20 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
         peek: request.structured || !asked || pages,
     };
     let reader = Reader::new(request.identity);
-    let mut plan = fluxbase_query::select(&args, &described.table, &reader, &bounds)?;
+    let embedding = match near(request, &args, &described)? {
+        None => None,
+        Some(Embedded::Vector(embedding)) => Some(embedding),
+        Some(Embedded::Pending(id)) => return Ok(tools::Done::kept(tools::Outcome::Pending(id))),
+    };
+    let mut plan =
+        fluxbase_query::select_near(&args, &described.table, &reader, &bounds, embedding.as_ref())?;
     let max_chars = max_chars(&args, &mut plan.notes).map_err(nothing_read)?;
-    let rows = statement::run(
-        &plan.statement,
-        Access::Read,
-        Bounds { max_rows: plan.limit, max_chars, free_rows: 0 },
-    )?;
+    let shown = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
+    let rows = match &plan.near {
+        None => statement::run(&plan.statement, Access::Read, shown)?,
+        Some(near) => vectors::nearest_rows(&plan.statement, near, &described, plan.limit, shown)?,
+    };
+    plan.notes.extend(plan.near.as_ref().and_then(|near| vectors::threshold_note(near, &rows)));
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",
@@ -59,6 +68,23 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
     Ok(read_output(request, plan, &rows, total, asked, pages, max_chars).into())
 }
 
+/// The vector of the text in `vector_search`; `None` when there is no such text.
+fn near(request: &Request<'_>, args: &Arguments, described: &Described) -> Result<Option<Embedded>, Error> {
+    if args.raw("vector_search").is_none() {
+        return Ok(None);
+    }
+    if !request.identity.scopes.has(Scope::ReadVectors) {
+        return Err(Error::refused(
+            "42501",
+            "vector_search: this key lacks the scope read:vectors. Nothing was read.",
+            "Leave it out, or use a key with read:tables and read:vectors.".to_owned(),
+        ));
+    }
+    let Some(text) = near_query(args)? else { return Ok(None) };
+    let fitting: Vec<(String, i32)> = vectors::dimensions(args, described);
+    embed(request, &text, &fitting).map(Some)
+}
+
 fn read_output(
     request: &Request<'_>,
     plan: Select,
@@ -68,7 +94,7 @@ fn read_output(
     pages: bool,
     max_chars: usize,
 ) -> ToolOutput {
-    let more = rows.cut || rows.total > plan.limit;
+    let more = rows.cut || rows.total - rows.blank > plan.limit;
     let cursor = match (&plan.keyset, &rows.last) {
         (Some(keyset), Some(last)) if more => Some(keyset.cursor(last)),
         _ => None,

@@ -312,6 +312,10 @@ def commands_by_source():
     found["fluxbase functions"] = set()
     found["fluxbase functions serve"] = fields(block(source["functions"], "struct Serve"))
     found["fluxbase functions new"] = fields(block(source["functions"], "New {"))
+    actions = block(read(LISTENER / "cli" / "functions" / "secrets.rs"), "enum Action")
+    found["fluxbase functions secrets"] = set()
+    for variant in ("Set", "List", "Remove"):
+        found[f"fluxbase functions secrets {variant.lower()}"] = fields(block(actions, f"{variant} {{"))
     for kind in ("clientkeys", "servicekeys"):
         actions = block(source["keys"], "enum Action")
         found[f"fluxbase {kind}"] = set()

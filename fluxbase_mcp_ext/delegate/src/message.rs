@@ -193,6 +193,9 @@ pub enum Request {
     Cancel { id: Id, owner: String },
     /// How the worker is.
     Status,
+    /// For a test of a debug build: the worker's thread panics.
+    #[cfg(debug_assertions)]
+    Panic,
 }
 
 impl Request {

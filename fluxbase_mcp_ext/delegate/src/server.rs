@@ -100,6 +100,8 @@ struct Shared {
     store: Mutex<Store>,
     /// Rung when a submitted call ends.
     ended: Notify,
+    /// Rung by a test of a debug build: the thread panics. Nothing of a release build rings it.
+    panic: Notify,
     calls: AtomicUsize,
     connections: AtomicUsize,
     begun: AtomicU64,
@@ -148,6 +150,7 @@ impl Server {
                 settings: RwLock::new(Arc::new(Settings { limits, policy, storage: Err(UNSET.to_owned()) })),
                 store: Mutex::default(),
                 ended: Notify::new(),
+                panic: Notify::new(),
                 calls: AtomicUsize::new(0),
                 connections: AtomicUsize::new(0),
                 begun: AtomicU64::new(0),
@@ -179,9 +182,16 @@ impl Server {
     pub async fn serve(&self, listener: StdListener, owner: u32) -> io::Result<()> {
         let listener = UnixListener::from_std(listener)?;
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { sweep(&shared).await });
+        tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { sweep(&shared).await }
+        });
         loop {
-            let stream = match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shared.panic.notified() => panic!("a test asked for it"),
+            };
+            let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Most likely there are no file descriptors left: some come back when calls end.
@@ -195,7 +205,7 @@ impl Server {
             if stream.peer_cred().map(|peer| peer.uid()).ok() != Some(owner) {
                 continue;
             }
-            let shared = Arc::clone(&self.shared);
+            let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.connection(stream).await });
         }
     }
@@ -366,6 +376,11 @@ impl Shared {
                 self.store().cancel(id, &owner);
                 tell(writer, &Answer::Done).await
             }
+            #[cfg(debug_assertions)]
+            Request::Panic => {
+                self.panic.notify_one();
+                std::future::pending().await
+            }
             Request::Status => {
                 let status = self.status().await;
                 tell(writer, &Answer::Status(status)).await
@@ -474,10 +489,18 @@ impl Shared {
             });
         }
         let limits = &self.settings().limits;
-        self.store().begin(id, owner, token, limits.max_pending).map_err(|why| match why {
-            NotBegun::Full => Failure::Full { limit: limits.max_pending },
-            NotBegun::Taken => Failure::Protocol { reason: "the id is taken".to_owned() },
-        })?;
+        // Not in the condition: the lock would be held where it is taken again.
+        let begun = self.store().begin(id, &owner, &token, limits.max_pending);
+        if let Err(why) = begun {
+            let failure = match why {
+                NotBegun::Full => Failure::Full { limit: limits.max_pending },
+                NotBegun::Taken => Failure::Protocol { reason: "the id is taken".to_owned() },
+            };
+            // Whoever left the call here does not read the refusal; whoever comes for the reply does.
+            self.store().refuse(id, owner, token, failure.clone(), limits.max_pending, Instant::now());
+            self.ended.notify_waiters();
+            return Err(failure);
+        }
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
             let outcome = shared.kept(work, body).await;

@@ -4,6 +4,8 @@
 //! rows     SELECT row_to_json(_r.*) FROM (SELECT … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1 OFFSET m) AS _r
 //! by key   SELECT (SELECT row_to_json(_r.*) FROM (SELECT …) AS _r), key, … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1
 //! groups   SELECT row_to_json(_r.*) FROM (SELECT …, sum(…) … GROUP BY …) AS _r
+//! nearest  SELECT CASE WHEN near enough THEN _c.r END FROM (SELECT (SELECT row_to_json …) AS r, t."e" <=> $1 AS d FROM … ORDER BY
+//!          t."e" <=> $1 LIMIT n+1) AS _c ORDER BY _c.d
 //! total    SELECT to_json(count(*)) FROM "s"."t" AS t WHERE …
 //! ```
 //!
@@ -18,16 +20,29 @@ use crate::embed;
 use crate::error::{Outcome, QueryError, show};
 use crate::filter::Scope;
 use crate::names::nearest;
+use crate::nearby::{NearRead, Nearby};
 use crate::order;
 use crate::predicate::Predicate;
 use crate::select::selected;
 use crate::selection::{And, Selection};
 use crate::statement::{Alias, Builder, Statement};
 use crate::table::Table;
+use crate::vector::Embedding;
 
 /// The arguments of [`select()`]. `max_chars` is for whoever runs the statement.
-pub const SELECT_ARGUMENTS: [&str; 10] =
-    ["table", "select", "filter", "embed", "order", "limit", "offset", "cursor", "count", "max_chars"];
+pub const SELECT_ARGUMENTS: [&str; 11] = [
+    "table",
+    "select",
+    "filter",
+    "embed",
+    "order",
+    "limit",
+    "offset",
+    "cursor",
+    "count",
+    "max_chars",
+    "vector_search",
+];
 
 /// Limits of [`select()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +62,7 @@ impl Default for Bounds {
 }
 
 /// What to run for a read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Select {
     /// The rows.
     pub statement: Statement,
@@ -66,6 +81,8 @@ pub struct Select {
     pub open_list: u64,
     /// Whether each row is a group.
     pub grouped: bool,
+    /// For `vector_search`: rows come by distance, and a row of NULL is a candidate that is not near enough.
+    pub near: Option<NearRead>,
 }
 
 /// How the total is found out. Every statement yields one row of one json number.
@@ -96,7 +113,21 @@ pub fn select<'t>(
     catalog: &'t dyn Catalog,
     bounds: &Bounds,
 ) -> Result<Select, QueryError> {
-    read(args, table, catalog, bounds).map_err(|error| error.with_outcome(Outcome::NothingRead))
+    select_near(args, table, catalog, bounds, None)
+}
+
+/// [`select()`] where the text of `vector_search` was made into a vector.
+///
+/// # Errors
+/// As for [`select()`].
+pub fn select_near<'t>(
+    args: &Arguments,
+    table: &'t Table,
+    catalog: &'t dyn Catalog,
+    bounds: &Bounds,
+    embedding: Option<&Embedding>,
+) -> Result<Select, QueryError> {
+    read(args, table, catalog, bounds, embedding).map_err(|error| error.with_outcome(Outcome::NothingRead))
 }
 
 fn read<'t>(
@@ -104,8 +135,10 @@ fn read<'t>(
     table: &'t Table,
     catalog: &'t dyn Catalog,
     bounds: &Bounds,
+    embedding: Option<&Embedding>,
 ) -> Result<Select, QueryError> {
     args.only(&SELECT_ARGUMENTS)?;
+    let nearby = Nearby::read(args, table, embedding)?;
     let mut notes = Vec::new();
     let mut selection = selected(args, table, catalog)?;
     embed::shape(args, &mut selection, catalog, bounds.max_limit, &mut notes)?;
@@ -128,6 +161,9 @@ fn read<'t>(
     if grouped {
         selection.check_spread_shapes()?;
     }
+    if let Some(nearby) = &nearby {
+        nearby.check(args, &selection, grouped)?;
+    }
     let pages = !keys.is_empty() && !grouped && cursor::total_order(&mut keys, table);
     let given = args.str("cursor")?;
     if given.is_some() {
@@ -146,6 +182,32 @@ fn read<'t>(
         builder.fragment(|b| write_conditions(b, predicate.as_ref(), &selection, &mut and));
     let secured = builder.secured;
     let ((), order) = builder.fragment(|b| order::write(b, &keys, &source, &selection));
+    if let Some(nearby) = nearby {
+        let rows = limit.saturating_add(u64::from(peek));
+        let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
+        let near = nearby.finish(
+            &mut builder,
+            &outputs,
+            &format!("{from}{conditions}"),
+            !conditions.is_empty(),
+            rows,
+            offset,
+        );
+        let statement = builder.statement_of(near.0);
+        let open_list = if selection.has_open_list() { builder.open_list } else { 0 };
+        let near = Some(near.1);
+        return Ok(Select {
+            statement,
+            count: None,
+            keyset: None,
+            notes,
+            limit,
+            offset,
+            open_list,
+            grouped,
+            near,
+        });
+    }
     let count = match count_way(args, secured, table)? {
         None => None,
         Some(way) => {
@@ -200,7 +262,17 @@ fn read<'t>(
         builder.sql.push_str(") AS _r");
     }
     let open_list = if selection.has_open_list() { builder.open_list } else { 0 };
-    Ok(Select { statement: builder.statement(true), count, keyset, notes, limit, offset, open_list, grouped })
+    Ok(Select {
+        statement: builder.statement(true),
+        count,
+        keyset,
+        notes,
+        limit,
+        offset,
+        open_list,
+        grouped,
+        near: None,
+    })
 }
 
 fn write_conditions(

@@ -74,12 +74,54 @@ pub struct Column {
     pub generated: bool,
     /// Labels of an enum in their order, else empty.
     pub enum_labels: Vec<String>,
+    /// What pgvector can compare it by; `None` for every other type.
+    pub vector: Option<VectorType>,
     /// The caller may read it.
     pub select: bool,
     /// The caller may give it in an insert.
     pub insert: bool,
     /// The caller may change it.
     pub update: bool,
+}
+
+/// A type that pgvector has distances for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorType {
+    /// Which.
+    pub kind: VectorKind,
+    /// The schema that pgvector, and so its operators, are in, unquoted.
+    pub schema: String,
+}
+
+/// The types that pgvector has distances for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorKind {
+    /// `vector`, four bytes a number.
+    Vector,
+    /// `halfvec`, two bytes a number.
+    Halfvec,
+    /// `sparsevec`, only what is not zero.
+    Sparsevec,
+    /// Postgres's own `bit`.
+    Bit,
+}
+
+impl VectorKind {
+    /// `pg_type.typname`.
+    pub fn name(self) -> &'static str {
+        match self {
+            VectorKind::Vector => "vector",
+            VectorKind::Halfvec => "halfvec",
+            VectorKind::Sparsevec => "sparsevec",
+            VectorKind::Bit => "bit",
+        }
+    }
+
+    /// The kind of that `pg_type.typname`.
+    pub fn of(name: &str) -> Option<VectorKind> {
+        use VectorKind::*;
+        [Vector, Halfvec, Sparsevec, Bit].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// OIDs of built-in types; they never change between Postgres versions.
