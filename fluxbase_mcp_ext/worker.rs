@@ -198,7 +198,6 @@ fn limits() -> Limits {
         // What a message may hold may be stored.
         max_request: gucs::max_message_size() as u64,
         keep: gucs::worker_keep(),
-        ..Limits::default()
     }
 }
 
