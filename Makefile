@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-plan fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-jobs bench-plan fuzz clean distclean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: ## Benchmarks; writes docs/benchmarks.md
 
 bench-functions: ## Edge functions beside other calls; writes docs/benchmarks/functions.md
 	@tests/bench/functions.sh
+
+bench-jobs: ## Background jobs beside a claim loop by hand, and submit to start
+	@tests/bench/jobs.sh
 
 bench-plan: ## What the query crate takes to plan a call (criterion)
 	@cargo bench --package fluxbase_query
