@@ -18,6 +18,7 @@
 //! caller is (`identity`) nor what the body may ask (`tools`).
 #![allow(unsafe_code)]
 
+mod deadline;
 mod leftovers;
 mod temporary;
 
@@ -32,6 +33,7 @@ use pgrx::{PgTryBuilder, Spi};
 use crate::error::{self, Error};
 use crate::statement;
 
+pub use deadline::within;
 pub use leftovers::spent;
 pub use temporary::with_temporary_tables;
 
@@ -156,6 +158,9 @@ pub fn run<T>(
         match attempt {
             Attempt::Returned(outcome, _) => outcome,
             Attempt::Threw(AssertUnwindSafe(caught)) => {
+                if let Some(late) = deadline::take().filter(|_| error::was_cancelled(&caught)) {
+                    return Err(late);
+                }
                 if error::must_rethrow(&caught) {
                     caught.rethrow();
                 }
@@ -208,6 +213,23 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
         set(c"search_path", c"pg_catalog, pg_temp", pg_sys::GucContext::PGC_USERSET);
+        let value = body();
+        pg_sys::AtEOXact_GUC(false, level);
+        value
+    }
+}
+
+/// Runs `body` with `pg_catalog`, these schemas and `pg_temp`, in this order, as the search_path, and with strings as the standard has them:
+/// so that a stored statement means the same for every caller.
+pub fn with_path<T>(schemas: &[String], body: impl FnOnce() -> T) -> T {
+    let quoted = schemas.iter().map(|schema| fluxbase_query::quote_ident(schema)).collect::<Vec<_>>().join(", ");
+    let comma = if quoted.is_empty() { "" } else { ", " };
+    let path = CString::new(format!("pg_catalog, {quoted}{comma}pg_temp")).unwrap_or_default();
+    // SAFETY: as in `with_pinned_path`.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        set(c"search_path", &path, pg_sys::GucContext::PGC_USERSET);
+        set(c"standard_conforming_strings", c"on", pg_sys::GucContext::PGC_USERSET);
         let value = body();
         pg_sys::AtEOXact_GUC(false, level);
         value

@@ -26,6 +26,7 @@ static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static WORKER_KEEP: GucSetting<i32> = GucSetting::<i32>::new(60);
+static RPC_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -137,6 +138,7 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
+    define_rpc();
     define_worker();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
@@ -175,6 +177,20 @@ pub fn define(preloaded: bool) {
     unsafe {
         pgrx::pg_sys::MarkGUCPrefixReserved(c"mcp".as_ptr());
     }
+}
+
+/// What becomes of the executions of procedures; `mcp._maintain_rpc` reads it.
+fn define_rpc() {
+    GucRegistry::define_int_guc(
+        c"mcp.rpc_retention_days",
+        c"Days after which the executions of procedures are removed.",
+        c"0 keeps them. Default: 30.",
+        &RPC_RETENTION_DAYS,
+        0,
+        36_500,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
 }
 
 /// What the delegate worker obeys; it reads them again at each reload.

@@ -38,5 +38,6 @@ GRANT EXECUTE ON FUNCTION
     mcp._check_setting(pg_catalog.text, pg_catalog.text), mcp._scopes(),
     mcp._outer_user(), mcp._preloaded(), mcp.worker_status(), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
     mcp._check_tool(pg_catalog.text, pg_catalog.oid, pg_catalog.text, pg_catalog.text, pg_catalog.text),
-    mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text)
+    mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text),
+    mcp._check_procedure(pg_catalog.oid, pg_catalog.text, pg_catalog.bool)
     TO mcp_owner;

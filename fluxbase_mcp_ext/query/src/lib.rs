@@ -37,6 +37,7 @@ mod predicate;
 mod read;
 mod relation;
 mod render;
+mod rows;
 mod select;
 mod selection;
 mod statement;
@@ -51,6 +52,7 @@ pub use error::{Fault, Outcome, QueryError, deceives, show};
 pub use names::{TableName, nearest, quote_ident};
 pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select};
 pub use relation::reference;
+pub use rows::{objects, values};
 pub use statement::{Param, Statement};
 pub use table::{Column, Table};
 pub use write::{
