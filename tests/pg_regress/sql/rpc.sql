@@ -28,7 +28,7 @@ CREATE FUNCTION rpc_app.add(a int, b int DEFAULT 10) RETURNS bigint LANGUAGE sql
 CREATE FUNCTION rpc_app.add(a int, c text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT a || c';
 CREATE FUNCTION rpc_app.add_all(VARIADIC numbers numeric[]) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT sum(n) FROM unnest(numbers) AS n';
 COMMENT ON FUNCTION rpc_app.add_all IS 'Adds numbers.';
-SELECT mcp.expose_rpc('rpc_app.add(int,int)'), mcp.expose_rpc('rpc_app.add(int,text)'), mcp.expose_rpc('rpc_app.add_all', namespace => 'math');
+SELECT mcp.expose_rpc('rpc_app.add(int,int)'), mcp.expose_rpc('rpc_app.add(int,text)'), mcp.expose_rpc('rpc_app.add_all'::regproc, namespace => 'math');
 SELECT t.rpc('add', '{"a": 1}');
 SELECT t.rpc('add', '{"a": 1, "b": 2}');
 SELECT t.rpc('add', '{"a": 1, "c": "x"}');
@@ -67,9 +67,9 @@ SELECT t.rpc('echo', '{"value": {"a": [1, null]}, "tags": ["x", "y\"z"], "when":
 SELECT t.rpc('echo', '{"value": 1, "tags": null, "when": "soon"}');
 -- Bounds.
 SELECT length(answer) < 40200 AS bounded, right(answer, 160) FROM t.rpc('series', '{"n": 5000}') AS answer;
-SET mcp.max_result_chars = 100;
-SELECT t.rpc('series', '{"n": 50}');
-SELECT t.rpc('echo', '{"value": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "tags": [], "when": "2026-02-03"}');
+SET mcp.max_result_chars = 1000;
+SELECT t.rpc('series', '{"n": 100}');
+SELECT t.rpc('echo', jsonb_build_object('value', repeat('x', 1000), 'tags', '{}'::text[], 'when', '2026-02-03'));
 RESET mcp.max_result_chars;
 
 -- Procedures, and what they must not.
@@ -79,7 +79,7 @@ CREATE PROCEDURE rpc_app.note(line text, INOUT total int DEFAULT 0, loud boolean
     'BEGIN INSERT INTO rpc_app.log VALUES (CASE WHEN loud THEN upper(line) ELSE line END); SELECT count(*) + total INTO total FROM rpc_app.log; END';
 CREATE PROCEDURE rpc_app.commits() LANGUAGE plpgsql AS 'BEGIN INSERT INTO rpc_app.log VALUES (''committed''); COMMIT; END';
 CREATE PROCEDURE rpc_app.quiet(line text) LANGUAGE sql AS 'INSERT INTO rpc_app.log VALUES (line)';
-SELECT mcp.expose_rpc('rpc_app.note'), mcp.expose_rpc('rpc_app.commits'), mcp.expose_rpc('rpc_app.quiet');
+SELECT mcp.expose_rpc('rpc_app.note'::regproc), mcp.expose_rpc('rpc_app.commits'::regproc), mcp.expose_rpc('rpc_app.quiet'::regproc);
 SELECT t.rpc('note', '{"line": "a"}');
 SELECT t.rpc('note', '{"line": "b", "loud": true, "total": 40}');
 SELECT t.rpc('commits');
@@ -89,7 +89,7 @@ SELECT string_agg(line, ',') FROM rpc_app.log;
 -- Who calls.
 CREATE FUNCTION rpc_app.whoami(caller_id uuid, caller_role text, caller_email text, greeting text DEFAULT 'hi') RETURNS text LANGUAGE sql STABLE AS
     'SELECT concat_ws('' '', greeting, caller_id, caller_role, caller_email, current_user)';
-SELECT mcp.expose_rpc('rpc_app.whoami');
+SELECT mcp.expose_rpc('rpc_app.whoami'::regproc);
 SELECT t.via('rpc ann', 'invoke_rpc', '{"name": "whoami"}') ~ 'hi aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa authenticated ann@example.org authenticated';
 SELECT t.rpc('whoami', '{"caller_id": "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"}');
 SELECT t.rpc('whoami', '{"caller_role": null}');
@@ -100,7 +100,7 @@ CREATE FUNCTION rpc_app.stubborn() RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFO
 CREATE FUNCTION rpc_app.with_set() RETURNS text LANGUAGE sql STABLE SET search_path = rpc_app SET timezone = 'Asia/Tokyo' AS 'SELECT current_setting(''search_path'') || '' '' || current_setting(''timezone'')';
 CREATE FUNCTION rpc_app.definer() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT current_user <> ''authenticated''';
 CREATE FUNCTION rpc_app.temporary() RETURNS int LANGUAGE plpgsql AS 'BEGIN CREATE TEMP TABLE rpc_temporary (i int) ON COMMIT DROP; RETURN 1; END';
-SELECT mcp.expose_rpc('rpc_app.sleeps', max_execution_time_seconds => 1), mcp.expose_rpc('rpc_app.stubborn', max_execution_time_seconds => 1), mcp.expose_rpc('rpc_app.with_set'), mcp.expose_rpc('rpc_app.definer'), mcp.expose_rpc('rpc_app.temporary', name => 'plain'), mcp.expose_rpc('rpc_app.temporary', temp_tables => true);
+SELECT mcp.expose_rpc('rpc_app.sleeps'::regproc, max_execution_time_seconds => 1), mcp.expose_rpc('rpc_app.stubborn'::regproc, max_execution_time_seconds => 1), mcp.expose_rpc('rpc_app.with_set'::regproc), mcp.expose_rpc('rpc_app.definer'::regproc), mcp.expose_rpc('rpc_app.temporary'::regproc, name => 'plain'), mcp.expose_rpc('rpc_app.temporary'::regproc, temp_tables => true);
 SELECT t.rpc('sleeps');
 SELECT t.rpc('stubborn');
 SELECT t.rpc('with_set');
@@ -113,14 +113,14 @@ SHOW statement_timeout;
 CREATE FUNCTION rpc_app.unnamed(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION rpc_app.any_record() RETURNS SETOF record LANGUAGE sql AS 'SELECT 1, 2';
 CREATE FUNCTION rpc_app.any_of(a anyelement) RETURNS int LANGUAGE sql AS 'SELECT 1';
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.unnamed'')');
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.any_record'')');
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.any_of'')');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.unnamed''::regproc)');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.any_record''::regproc)');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.any_of''::regproc)');
 SELECT t.try('SELECT mcp.expose_rpc(''pg_catalog.sum(int)'')');
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs'', namespace => ''a b'')');
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs'', max_execution_time_seconds => 0)');
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs'', temp_tables => true)');
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs'', name => ''query_table'', as_tool => true)');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs''::regproc, namespace => ''a b'')');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs''::regproc, max_execution_time_seconds => 0)');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs''::regproc, temp_tables => true)');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.outs''::regproc, name => ''query_table'', as_tool => true)');
 
 -- Listed, with schemas; completed.
 SELECT p.value - 'description' FROM jsonb_array_elements(t.read('rpc ann', 'fluxbase://rpc')::jsonb -> 'procedures') AS p WHERE p.value ->> 'name' IN ('add', 'add_all', 'table_of', 'echo', 'whoami', 'note');
@@ -131,14 +131,14 @@ SELECT h.body::jsonb #>> '{result,completion}' FROM unnest(ARRAY['{"name":"names
     mcp.handle('{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"fluxbase://rpc/{namespace}/{name}"},"argument":' || a.argument || '}}', t.credential('rpc ann'), NULL) AS h ORDER BY n;
 
 -- A tool of its own.
-SELECT mcp.expose_rpc('rpc_app.table_of', namespace => 'shop', as_tool => true, description => 'Makes a table.');
-SELECT mcp.expose_rpc('rpc_app.note', name => 'note_tool', as_tool => true);
+SELECT mcp.expose_rpc('rpc_app.table_of'::regproc, namespace => 'shop', as_tool => true, description => 'Makes a table.');
+SELECT mcp.expose_rpc('rpc_app.note'::regproc, name => 'note_tool', as_tool => true);
 SELECT tool - 'outputSchema' FROM mcp.handle('{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}', t.credential('rpc ann'), NULL) AS h, jsonb_array_elements(h.body::jsonb #> '{result,tools}') AS tool WHERE tool ->> 'name' <> 'invoke_rpc';
 SELECT t.plain(t.via('rpc ann', 'shop_table_of', '{"n": 1}'));
 SELECT t.plain(t.via('rpc ann', 'shop_table_of', '{"m": 1}'));
 SELECT t.plain(t.via('rpc ann', 'note_tool', '{"line": "by tool"}'));
 SELECT t.plain(t.via('rpc reader', 'note_tool', '{"line": "by tool"}'));
-SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.echo'', name => ''note_tool'', as_tool => true)');
+SELECT t.try('SELECT mcp.expose_rpc(''rpc_app.echo''::regproc, name => ''note_tool'', as_tool => true)');
 SELECT t.try('SELECT mcp.register_tool(''note_tool'', ''rpc_app.null_value()'', ''x'')');
 SELECT namespace, name, function, tool, problem FROM mcp.procedures WHERE tool IS NOT NULL ORDER BY tool;
 SELECT mcp.unexpose_rpc('note_tool'), mcp.unexpose_rpc('note_tool'), mcp.unexpose_rpc('table_of', 'shop');
@@ -153,7 +153,7 @@ SELECT t.rpc('add', '{"a": 1}');
 SELECT t.rpc('commits');
 SELECT t.rpc('sleeps');
 SELECT t.rpc('add', '{"a": 2}', key => 'rpc bob');
-SELECT mcp.expose_rpc('rpc_app.add_all', namespace => 'math', disable_execution_logs => true);
+SELECT mcp.expose_rpc('rpc_app.add_all'::regproc, namespace => 'math', disable_execution_logs => true);
 SELECT t.rpc('add_all', '{"numbers": [1]}');
 SELECT namespace, procedure_name, status, input_params, result, split_part(error_message, E'\n', 1), rows_returned, duration_ms >= 0 AS timed, user_id, user_role, user_email, key_id IS NOT NULL AS keyed,
        started_at <= completed_at AS ordered FROM rpc.executions ORDER BY created_at;
