@@ -95,7 +95,8 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
 }
 
 fn of_procedure(caller: &Caller, asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
-    let namespace = asked.context.get("namespace").map(String::as_str).filter(|namespace| !namespace.is_empty());
+    let namespace =
+        asked.context.get("namespace").map(String::as_str).filter(|namespace| !namespace.is_empty());
     let body = || match asked.argument {
         "namespace" => Ok(Some(rpc::known(None)?.into_iter().map(|(namespace, _)| namespace).collect())),
         "name" => Ok(Some(rpc::known(namespace)?.into_iter().map(|(_, name)| name).collect())),

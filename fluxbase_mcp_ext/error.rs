@@ -139,7 +139,7 @@ impl Error {
 
 /// What to do about errors that Postgres explains to people who write SQL, in words of the tools' arguments.
 fn next_step(message: &str) -> Option<&'static str> {
-    const STEPS: [(&str, &str); 9] = [
+    const STEPS: [(&str, &str); 10] = [
         (
             "syntax error in tsquery",
             "fts takes the operators & | ! and <->; for plain words use wfts or plfts.",
@@ -151,7 +151,7 @@ fn next_step(message: &str) -> Option<&'static str> {
         ("cannot cast type", "In select leave the cast out, or cast to text."),
         (
             "cannot create temporary table within security-restricted operation",
-            "An administrator can allow it: mcp.register_tool has temp_tables, and mcp.allow_temp_tables is for the triggers of a table.",
+            "An administrator can allow it: mcp.register_tool and mcp.expose_rpc have temp_tables, and mcp.allow_temp_tables is for the triggers of a table.",
         ),
         (
             "cannot set parameter \"role\" within security-",
@@ -163,6 +163,10 @@ fn next_step(message: &str) -> Option<&'static str> {
         ),
         (
             "cannot set parameter \"mcp.claims\" within security-",
+            "The claims are those of the key that calls, and nothing can change them while a tool runs.",
+        ),
+        (
+            "permission denied to set parameter \"mcp.claims\"",
             "The claims are those of the key that calls, and nothing can change them while a tool runs.",
         ),
         (

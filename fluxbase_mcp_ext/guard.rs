@@ -222,7 +222,8 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
 /// Runs `body` with `pg_catalog`, these schemas and `pg_temp`, in this order, as the search_path, and with strings as the standard has them:
 /// so that a stored statement means the same for every caller.
 pub fn with_path<T>(schemas: &[String], body: impl FnOnce() -> T) -> T {
-    let quoted = schemas.iter().map(|schema| fluxbase_query::quote_ident(schema)).collect::<Vec<_>>().join(", ");
+    let quoted =
+        schemas.iter().map(|schema| fluxbase_query::quote_ident(schema)).collect::<Vec<_>>().join(", ");
     let comma = if quoted.is_empty() { "" } else { ", " };
     let path = CString::new(format!("pg_catalog, {quoted}{comma}pg_temp")).unwrap_or_default();
     // SAFETY: as in `with_pinned_path`.

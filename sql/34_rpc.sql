@@ -45,7 +45,7 @@ DECLARE
     place record;
     wanted text;
     owner text;
-    tool text;
+    made text;
 BEGIN
     SELECT * INTO place FROM mcp._registrable(expose_rpc.function::oid, '{}');
     wanted := coalesce(expose_rpc.name, place.function_name);
@@ -59,22 +59,22 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF expose_rpc.as_tool THEN
-        tool := CASE WHEN expose_rpc.namespace = 'default' THEN wanted ELSE expose_rpc.namespace || '_' || wanted END;
-        PERFORM mcp._check_name(tool);
-        IF EXISTS (SELECT FROM mcp._tools AS t WHERE t.name = tool)
+        made := CASE WHEN expose_rpc.namespace = 'default' THEN wanted ELSE expose_rpc.namespace || '_' || wanted END;
+        PERFORM mcp._check_name(made);
+        IF EXISTS (SELECT FROM mcp._tools AS t WHERE t.name = made)
            OR EXISTS (SELECT FROM mcp._procedures AS p
-                       WHERE p.tool = tool AND (p.namespace, p.name, p.function_schema, p.function_name, p.function_arguments)
+                       WHERE p.tool = made AND (p.namespace, p.name, p.function_schema, p.function_name, p.function_arguments)
                           <> (expose_rpc.namespace, wanted, place.function_schema, place.function_name, place.function_arguments)) THEN
-            RAISE EXCEPTION 'as_tool: there is a tool % already. Nothing was exposed.', tool
+            RAISE EXCEPTION 'as_tool: there is a tool % already. Nothing was exposed.', made
                 USING ERRCODE = 'duplicate_object', HINT = 'One function makes one tool: give this one another name.';
         END IF;
     END IF;
-    PERFORM mcp._check_procedure(expose_rpc.function::oid, tool, expose_rpc.temp_tables);
+    PERFORM mcp._check_procedure(expose_rpc.function::oid, made, expose_rpc.temp_tables);
     SELECT r.rolname INTO owner FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner WHERE p.oid = expose_rpc.function;
     INSERT INTO mcp._procedures AS p (namespace, name, function_schema, function_name, function_arguments, function_owner, description, tool,
                                       temp_tables, max_execution_time_seconds, disable_execution_logs, exposed_by)
     VALUES (expose_rpc.namespace, wanted, place.function_schema, place.function_name, place.function_arguments, owner,
-            coalesce(expose_rpc.description, obj_description(expose_rpc.function, 'pg_proc')), tool, coalesce(expose_rpc.temp_tables, false),
+            coalesce(expose_rpc.description, obj_description(expose_rpc.function, 'pg_proc')), made, coalesce(expose_rpc.temp_tables, false),
             coalesce(expose_rpc.max_execution_time_seconds, 30), coalesce(expose_rpc.disable_execution_logs, false), mcp._outer_user())
     ON CONFLICT ON CONSTRAINT _procedures_pkey DO UPDATE
        SET function_owner = excluded.function_owner, description = excluded.description, tool = excluded.tool,

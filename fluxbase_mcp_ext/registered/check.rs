@@ -47,7 +47,10 @@ fn check_tool(
         );
     }
     if super::all().tools.iter().any(|tool| tool.name == name && tool.calls_procedure()) {
-        refuse(format!("name: \"{name}\" is the tool of a procedure."), Some("Choose another name, or run mcp.unexpose_rpc.".to_owned()));
+        refuse(
+            format!("name: \"{name}\" is the tool of a procedure."),
+            Some("Choose another name, or run mcp.unexpose_rpc.".to_owned()),
+        );
     }
     let function = self::function(function);
     let style = function.style().unwrap_or_else(|why| refuse(format!("function: {why}"), None));
@@ -127,7 +130,10 @@ fn check_procedure(function: pg_sys::Oid, tool: Option<&str>, temp_tables: Optio
     }
     if temp_tables == Some(true) && !function.volatile {
         let hint = "The function must be VOLATILE.".to_owned();
-        refuse("temp_tables: it only reads, and Postgres makes no tables in a read-only transaction.", Some(hint));
+        refuse(
+            "temp_tables: it only reads, and Postgres makes no tables in a read-only transaction.",
+            Some(hint),
+        );
     }
 }
 

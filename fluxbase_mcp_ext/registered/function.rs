@@ -192,7 +192,9 @@ impl Function {
             return Err("its arguments must have names: callers name what they send.".to_owned());
         }
         if self.kind == 'f' && self.results.is_empty() && self.returns.name == "record" {
-            return Err("it returns record without columns; declare them with OUT or RETURNS TABLE.".to_owned());
+            return Err(
+                "it returns record without columns; declare them with OUT or RETURNS TABLE.".to_owned()
+            );
         }
         self.check_types()
     }

@@ -270,7 +270,8 @@ impl Function {
                 let null = pg_sys::makeNullConst(of_type, -1, pg_sys::get_typcollation(of_type));
                 list = pg_sys::lappend(list, named(null.cast(), output.at).cast());
             }
-            let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, pg_sys::Datum::from(oid));
+            let row =
+                pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, pg_sys::Datum::from(oid));
             if row.is_null() {
                 pgrx::error!("the procedure does not exist any more");
             }

@@ -228,14 +228,16 @@ fn read(before: &Compiled) -> Compiled {
             }
             "procedure" => {
                 let known = before.procedures.get(&version).cloned();
-                let Some(procedure) =
-                    known.or_else(|| function.and_then(|function| Procedure::new(row, function)).map(Arc::new))
+                let Some(procedure) = known
+                    .or_else(|| function.and_then(|function| Procedure::new(row, function)).map(Arc::new))
                 else {
                     continue;
                 };
                 if row.tool.is_some() {
                     let known = before.tools.get(&version).cloned();
-                    let tool = known.unwrap_or_else(|| Rc::new(Tool::of_procedure(row, &procedure, Target::of(row, &procedure))));
+                    let tool = known.unwrap_or_else(|| {
+                        Rc::new(Tool::of_procedure(row, &procedure, Target::of(row, &procedure)))
+                    });
                     all.tools.push(Rc::clone(&tool));
                     now.tools.insert(version.clone(), tool);
                 }

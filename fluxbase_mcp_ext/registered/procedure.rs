@@ -85,7 +85,9 @@ impl Procedure {
 
     /// `(a, b?)`: how it is called.
     pub fn shape(&self) -> String {
-        let shown = self.arguments().map(|(name, optional)| if optional { format!("{name}?") } else { name.to_owned() });
+        let shown = self
+            .arguments()
+            .map(|(name, optional)| if optional { format!("{name}?") } else { name.to_owned() });
         format!("({})", shown.collect::<Vec<_>>().join(", "))
     }
 

@@ -94,7 +94,12 @@ impl Tool {
             input_schema: procedure.input_schema.clone(),
             output_schema: Some(rpc::OUTPUT_SCHEMA.to_owned()),
             scopes: vec![Scope::ExecuteRpc],
-            annotations: Annotations { read_only: reads, destructive: !reads, idempotent: reads, open_world: false },
+            annotations: Annotations {
+                read_only: reads,
+                destructive: !reads,
+                idempotent: reads,
+                open_world: false,
+            },
             // That it was called is written down, too.
             access: if reads && !procedure.logged { Access::Read } else { Access::Write },
             temp_tables: procedure.temp_tables,

@@ -11,7 +11,8 @@ use crate::tools::rpc::{self, Listed};
 
 /// `{"procedures": […], "count": n}`, and a note when there are more than are shown.
 pub fn all(_: &Request<'_>, _: &[String]) -> Result<String, Error> {
-    let mut found: Vec<Value> = registered::procedures().iter().map(|procedure| of_function(procedure)).collect();
+    let mut found: Vec<Value> =
+        registered::procedures().iter().map(|procedure| of_function(procedure)).collect();
     found.extend(rpc::list()?.iter().map(of_statement));
     Ok(shown(&found))
 }
@@ -69,7 +70,8 @@ fn of_function(procedure: &Procedure) -> Value {
         "max_execution_time_seconds": procedure.seconds,
     });
     if !outputs.is_empty() {
-        entry["output_schema"] = object(outputs.into_iter().filter_map(|(name, oid)| argument(&name, oid, true)));
+        entry["output_schema"] =
+            object(outputs.into_iter().filter_map(|(name, oid)| argument(&name, oid, true)));
         entry["returns"] = if procedure.is_set() { "rows" } else { "object" }.into();
     } else {
         entry["returns"] = if procedure.is_set() { "values" } else { "value" }.into();
@@ -84,8 +86,10 @@ fn of_statement(listed: &Listed) -> Value {
         "max_execution_time_seconds": listed.seconds,
     });
     if let Some(output) = &listed.output_schema {
-        let optional: Map<String, Value> =
-            output.iter().map(|(name, of_type)| (format!("{}?", name.trim_end_matches('?')), of_type.clone())).collect();
+        let optional: Map<String, Value> = output
+            .iter()
+            .map(|(name, of_type)| (format!("{}?", name.trim_end_matches('?')), of_type.clone()))
+            .collect();
         entry["output_schema"] = of_types(&optional);
     }
     entry

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - What is found out is found in the trees that will be run, after views and rules were put in their place.
-//! - The conditions that row-level security adds are not the statement's: what they read does not count as read by it.
+//! - The conditions that row-level security adds, and the defaults of columns that it leaves out, are not the statement's: what a policy
+//!   reads does not count as read by it, and neither does the function of a default count as called.
 //!
 //! It does not decide what is allowed.
 #![allow(unsafe_code)]
@@ -31,10 +32,58 @@ pub struct Analysed {
     pub outputs: Vec<(String, u32)>,
 }
 
+#[derive(Default)]
 struct Found {
     relations: BTreeSet<u32>,
     functions: BTreeSet<u32>,
     writes: bool,
+}
+
+/// What a statement writes, and to which columns.
+struct Target {
+    command: pg_sys::CmdType::Type,
+    relation: pg_sys::Oid,
+    columns: Vec<i16>,
+}
+
+impl Target {
+    /// # Safety
+    /// An analysed query.
+    unsafe fn of(query: *mut pg_sys::Query) -> Target {
+        // SAFETY: the result relation is an entry of the range table, counted from 1; 0 is none.
+        unsafe {
+            let at = usize::try_from((*query).resultRelation).unwrap_or(0);
+            let entry = items::<pg_sys::RangeTblEntry>((*query).rtable).get(at.wrapping_sub(1));
+            let targets = items::<pg_sys::TargetEntry>((*query).targetList);
+            Target {
+                command: (*query).commandType,
+                relation: entry.map_or(pg_sys::InvalidOid, |&entry| (*entry).relid),
+                columns: targets.iter().map(|&target| (*target).resno).collect(),
+            }
+        }
+    }
+
+    /// Takes out what the rewriter has put into the columns of the same table that the statement leaves out.
+    ///
+    /// # Safety
+    /// A rewritten query.
+    unsafe fn take_defaults(&self, tree: *mut pg_sys::Query) -> *mut pg_sys::List {
+        // SAFETY: as in `of`.
+        unsafe {
+            let now = Target::of(tree);
+            let writes = matches!(now.command, pg_sys::CmdType::CMD_INSERT | pg_sys::CmdType::CMD_UPDATE);
+            let (mut kept, mut taken) = (std::ptr::null_mut(), std::ptr::null_mut());
+            if !writes || now.command != self.command || now.relation != self.relation {
+                return taken;
+            }
+            for &target in items::<pg_sys::TargetEntry>((*tree).targetList) {
+                let list = if self.columns.contains(&(*target).resno) { &mut kept } else { &mut taken };
+                *list = pg_sys::lappend(*list, target.cast());
+            }
+            (*tree).targetList = kept;
+            taken
+        }
+    }
 }
 
 fn refused(message: &str, hint: &str) -> Error {
@@ -82,15 +131,26 @@ pub fn analyse(sql: &str, types: &[u32]) -> Result<Analysed, Error> {
         }
         let types = (0..number as usize).map(|n| (*oids.add(n)).to_u32()).collect();
         let outputs = outputs(query);
+        let mut found = Found::default();
+        // Before the rewriter changes it: everything that it says itself.
+        visit(pg_sys::copyObjectImpl(query.cast()).cast(), (&raw mut found).cast());
+        let own = Target::of(query);
         let queries = pg_sys::pg_rewrite_query(query);
-        let mut found = Found { relations: BTreeSet::new(), functions: BTreeSet::new(), writes: false };
         for &query in items::<pg_sys::Query>(queries) {
             // A copy, since the conditions of policies are taken out of it.
             let tree = pg_sys::copyObjectImpl(query.cast());
             if (*tree.cast::<pg_sys::Query>()).commandType == pg_sys::CmdType::CMD_UTILITY {
-                return Err(refused("a rule turns it into something that is no statement about rows.", KINDS));
+                return Err(refused(
+                    "a rule turns it into something that is no statement about rows.",
+                    KINDS,
+                ));
             }
+            let tree = tree.cast::<pg_sys::Query>();
+            let defaults = own.take_defaults(tree);
             visit(tree.cast(), (&raw mut found).cast());
+            let mut of_defaults = Found::default();
+            visit(defaults.cast(), (&raw mut of_defaults).cast());
+            found.relations.append(&mut of_defaults.relations);
         }
         pg_sys::PopActiveSnapshot();
         let functions: BTreeSet<(String, String)> = found
@@ -124,7 +184,8 @@ unsafe fn may_write(function: pg_sys::Oid) -> bool {
     unsafe {
         let own = function.to_u32() < pg_sys::FirstNormalObjectId;
         let name = owned(pg_sys::get_func_name(function)).unwrap_or_default();
-        pg_sys::func_volatile(function) == b'v' as std::ffi::c_char && (!own || SEQUENCES.contains(&name.as_str()))
+        pg_sys::func_volatile(function) == b'v' as std::ffi::c_char
+            && (!own || SEQUENCES.contains(&name.as_str()))
     }
 }
 

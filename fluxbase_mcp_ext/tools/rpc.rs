@@ -30,8 +30,8 @@ use crate::registered::{self, Params, Procedure, Work};
 use crate::statement::{self, Bounds};
 
 pub use stored::type_named;
-pub use table::{Listed, list};
 use table::{Caller, Found, Record};
+pub use table::{Listed, list};
 
 /// JSON Schema of the answer.
 pub const OUTPUT_SCHEMA: &str = r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"status":{"type":"string"},"execution_id":{"type":"string"},"data":{"description":"rows, or the one result"},"rows_returned":{"type":"integer"},"rows_affected":{"type":"integer"},"duration_ms":{"type":"integer"},"truncated":{"type":"object"}},"required":["status","data","rows_returned","duration_ms"]}"#;
@@ -69,8 +69,9 @@ pub fn invoke(request: &Request<'_>) -> Result<Done, Error> {
     };
     let namespace = args.str("namespace").map_err(nothing)?;
     let text = args.raw("params").map_or("{}", RawValue::get);
-    let members: Members<'_> = serde_json::from_str(text)
-        .map_err(|_| nothing(args.unfit("params", "must be an object, such as {\"month\":\"2026-01-01\"}")))?;
+    let members: Members<'_> = serde_json::from_str(text).map_err(|_| {
+        nothing(args.unfit("params", "must be an object, such as {\"month\":\"2026-01-01\"}"))
+    })?;
     let chosen = choose(&name, namespace.as_deref(), &members)?;
     run(request, &chosen, &members, text)
 }
@@ -99,7 +100,12 @@ fn choose(name: &str, namespace: Option<&str>, members: &Members<'_>) -> Result<
                 all.iter().filter(named).filter(|procedure| procedure.namespace == first).cloned().collect();
             fits(&same, members).map(|procedure| Chosen::Function(Arc::clone(procedure)))
         }
-        (_, Some(found)) => Ok(Chosen::Statement(Box::new(found))),
+        (_, Some(found)) => {
+            if found.enabled {
+                stored::check(&found, members)?;
+            }
+            Ok(Chosen::Statement(Box::new(found)))
+        }
         (Some(_), None) => unreachable!("an absent statement is after every function"),
     }
 }
@@ -110,14 +116,16 @@ fn fits<'a>(same: &'a [Arc<Procedure>], members: &Members<'_>) -> Result<&'a Arc
     if let Some(of_caller) = registered::OF_CALLER.iter().find(|name| members.contains_key(**name)) {
         return Err(of_the_caller(of_caller));
     }
-    let mut fitting: Vec<&Arc<Procedure>> = same.iter().filter(|procedure| procedure.takes(members)).collect();
+    let mut fitting: Vec<&Arc<Procedure>> =
+        same.iter().filter(|procedure| procedure.takes(members)).collect();
     fitting.sort_by_key(|procedure| procedure.left_out(members));
     let shapes = || same.iter().map(|procedure| procedure.shape()).collect::<Vec<_>>().join(" or ");
     match fitting.as_slice() {
         [one] => Ok(one),
         [one, next, ..] if one.left_out(members) < next.left_out(members) => Ok(one),
         [] => {
-            let known: Vec<&str> = same.iter().flat_map(|procedure| procedure.arguments()).map(|(name, _)| name).collect();
+            let known: Vec<&str> =
+                same.iter().flat_map(|procedure| procedure.arguments()).map(|(name, _)| name).collect();
             let unknown = members.keys().find(|name| !known.contains(&name.as_str()));
             let why = match unknown {
                 Some(unknown) => match nearest(unknown, known.iter().copied()) {
@@ -153,13 +161,21 @@ fn unknown(name: &str, namespace: Option<&str>, all: &[Arc<Procedure>]) -> Error
     let stored = table::names().unwrap_or_default();
     let functions = all.iter().map(|procedure| (procedure.namespace.clone(), procedure.name.clone()));
     let known: Vec<(String, String)> = functions.chain(stored).collect();
-    let names: Vec<String> =
-        known.iter().map(|(space, name)| if namespace.is_some() { format!("{space}/{name}") } else { name.clone() }).collect();
+    let names: Vec<String> = known
+        .iter()
+        .map(|(space, name)| if namespace.is_some() { format!("{space}/{name}") } else { name.clone() })
+        .collect();
     let hint = match nearest(&whole, names.iter().map(String::as_str)) {
-        Some(near) => format!("Did you mean \"{near}\"? The resource fluxbase://rpc lists those that you may run."),
+        Some(near) => {
+            format!("Did you mean \"{near}\"? The resource fluxbase://rpc lists those that you may run.")
+        }
         None => "The resource fluxbase://rpc lists those that you may run.".to_owned(),
     };
-    Error::refused("42704", format!("there is no procedure {} that you may run. Nothing was run.", show(&whole)), hint)
+    Error::refused(
+        "42704",
+        format!("there is no procedure {} that you may run. Nothing was run.", show(&whole)),
+        hint,
+    )
 }
 
 impl Chosen {
@@ -201,7 +217,9 @@ fn run(request: &Request<'_>, chosen: &Chosen, members: &Members<'_>, text: &str
     if records.is_some() && caller.read_only {
         return Err(Error::refused(
             "25006",
-            format!("calls of procedure {title} are recorded, which this read-only transaction cannot do. Nothing was run."),
+            format!(
+                "calls of procedure {title} are recorded, which this read-only transaction cannot do. Nothing was run."
+            ),
             "Call it on the primary, or an administrator exposes it with disable_execution_logs.".to_owned(),
         ));
     }
@@ -235,12 +253,17 @@ fn run(request: &Request<'_>, chosen: &Chosen, members: &Members<'_>, text: &str
     match outcome {
         Ok(ran) => {
             let execution = record("completed", Some(&ran), None);
-            Ok(Done::kept(Outcome::Output(object(answer(request, &ran, execution.as_deref(), duration), Vec::new()))))
+            Ok(Done::kept(Outcome::Output(object(
+                answer(request, &ran, execution.as_deref(), duration),
+                Vec::new(),
+            ))))
         }
         Err(error) => {
             let late = matches!(error, Error::Refused { code: "57014", .. });
             let mut text = format!("procedure {title}: {}", error.to_text());
-            if let Some(execution) = record(if late { "timeout" } else { "failed" }, None, Some(&error.to_text())) {
+            if let Some(execution) =
+                record(if late { "timeout" } else { "failed" }, None, Some(&error.to_text()))
+            {
                 text.push_str("\nExecution: ");
                 text.push_str(&execution);
             }
@@ -280,7 +303,12 @@ fn answer(request: &Request<'_>, ran: &Ran, execution: Option<&str>, duration: u
 }
 
 /// Runs it in a subtransaction of its own, so that what it did is undone when it fails, and what it is run in goes on.
-fn attempt(request: &Request<'_>, chosen: &Chosen, members: &Members<'_>, caller: &Caller) -> Result<Ran, Error> {
+fn attempt(
+    request: &Request<'_>,
+    chosen: &Chosen,
+    members: &Members<'_>,
+    caller: &Caller,
+) -> Result<Ran, Error> {
     let actor = Actor {
         role: request.identity.role,
         claims: &request.identity.claims,
@@ -305,10 +333,12 @@ fn attempt(request: &Request<'_>, chosen: &Chosen, members: &Members<'_>, caller
                     })
                 })
             };
-            guard::run(&actor, access, body, |_| true)
+            // The guard within lifts the restriction only where the one around it has it lifted.
+            guard::with_temporary_tables(procedure.temp_tables, || guard::run(&actor, access, body, |_| true))
         }
         Chosen::Statement(found) => {
-            let body = || guard::within(limit, || stored::run(&actor, request.identity, found, members, &values));
+            let body =
+                || guard::within(limit, || stored::run(&actor, request.identity, found, members, &values));
             guard::run(&actor, Access::Write, body, |_| true)
         }
     };
@@ -364,7 +394,9 @@ fn perform(work: &Work, params: &[Param], access: Access, form: Form) -> Result<
     if rows.cut {
         return Err(Error::refused(
             "54000",
-            format!("the result has more than the {max_chars} characters that mcp.max_result_chars allows. Nothing was changed."),
+            format!(
+                "the result has more than the {max_chars} characters that mcp.max_result_chars allows. Nothing was changed."
+            ),
             "Ask for less at once, if there is a parameter for that.".to_owned(),
         ));
     }

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_quotes() {
-        let column = Column { name: "a\" FROM x --".to_owned(), type_oid: 23, base_oid: 23, ..Column::default() };
+        let column =
+            Column { name: "a\" FROM x --".to_owned(), type_oid: 23, base_oid: 23, ..Column::default() };
         let sql = objects("_rows", std::slice::from_ref(&column));
         assert!(sql.contains("_s.c0 AS \"a\"\" FROM x --\" FROM _rows AS _s(c0)) AS _r"), "{sql}");
         assert!(values("_rows", &column).contains("to_json(_s.c0)"));

@@ -202,7 +202,8 @@ fn seconds(value: &str) -> Option<u32> {
 
 /// `{"name": "type"}`, or `name: type, name?: type`.
 fn fields(key: &str, value: &str) -> Result<Vec<Field>, String> {
-    let wrong = || format!("{MARK}{key} takes fields and types, such as {{\"id\": \"uuid\", \"note?\": \"text\"}}.");
+    let wrong =
+        || format!("{MARK}{key} takes fields and types, such as {{\"id\": \"uuid\", \"note?\": \"text\"}}.");
     let pairs: Vec<(String, String)> = if value.starts_with('{') {
         let object: Map<String, Value> = serde_json::from_str(value).map_err(|_| wrong())?;
         object

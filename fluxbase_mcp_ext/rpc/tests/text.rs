@@ -5,13 +5,20 @@ use fluxbase_rpc::{annotations, parameters};
 #[track_caller]
 fn becomes(text: &str, sql: &str, names: &[&str]) {
     let found = parameters(text).unwrap();
-    assert_eq!((found.sql.as_str(), found.names.iter().map(String::as_str).collect::<Vec<_>>()), (sql, names.to_vec()));
+    assert_eq!(
+        (found.sql.as_str(), found.names.iter().map(String::as_str).collect::<Vec<_>>()),
+        (sql, names.to_vec())
+    );
 }
 
 #[test]
 fn parameters_are_numbered_by_name() {
     becomes("SELECT $a, $b::int, $a", "SELECT $1, $2::int, $1", &["a", "b"]);
-    becomes("SELECT x[$i] FROM t WHERE a=$_b1+$größe", "SELECT x[$1] FROM t WHERE a=$2+$3", &["i", "_b1", "größe"]);
+    becomes(
+        "SELECT x[$i] FROM t WHERE a=$_b1+$größe",
+        "SELECT x[$1] FROM t WHERE a=$2+$3",
+        &["i", "_b1", "größe"],
+    );
     becomes("SELECT 1$a", "SELECT 1 $1", &["a"]);
     becomes("SELECT a$b, $c", "SELECT a$b, $1", &["c"]);
 }
@@ -38,7 +45,9 @@ fn what_is_quoted_is_none() {
 
 #[test]
 fn what_has_no_end_is_refused() {
-    for text in ["SELECT '", "SELECT E'\\'", "SELECT \"a", "SELECT $a$ x", "/* /* */", "SELECT $$", "SELECT E'\\"] {
+    for text in
+        ["SELECT '", "SELECT E'\\'", "SELECT \"a", "SELECT $a$ x", "/* /* */", "SELECT $$", "SELECT E'\\"]
+    {
         assert!(parameters(text).unwrap_err().contains("no end"), "{text}");
     }
     assert!(parameters("SELECT $1").unwrap_err().contains("$user_id"));
@@ -51,14 +60,23 @@ fn annotations_are_read_from_leading_comments_only() {
     assert_eq!(found.name.as_deref(), Some("sales"));
     assert_eq!(found.description.as_deref(), Some("Of a month"));
     let input = found.input.unwrap();
-    assert_eq!((input[0].name.as_str(), input[0].of_type.as_str(), input[0].optional), ("month", "date", false));
-    assert_eq!((input[1].name.as_str(), input[1].of_type.as_str(), input[1].optional), ("region", "text", true));
+    assert_eq!(
+        (input[0].name.as_str(), input[0].of_type.as_str(), input[0].optional),
+        ("month", "date", false)
+    );
+    assert_eq!(
+        (input[1].name.as_str(), input[1].of_type.as_str(), input[1].optional),
+        ("region", "text", true)
+    );
     assert_eq!(found.allowed_tables.unwrap(), ["sales", "app.regions"]);
     assert_eq!(found.max_execution_time, Some(120));
     assert_eq!(found.require_roles.unwrap(), ["a", "b"]);
     assert_eq!(found.public, Some(true));
     assert!(text[found.statement..].starts_with("SELECT 1"));
-    assert_eq!(annotations("-- @fluxbase:output a: int, b?: text\nSELECT 1").unwrap().output.unwrap().len(), 2);
+    assert_eq!(
+        annotations("-- @fluxbase:output a: int, b?: text\nSELECT 1").unwrap().output.unwrap().len(),
+        2
+    );
 }
 
 #[test]

@@ -77,7 +77,9 @@ fn forbidden(analysed: &Analysed, tables: &[String], schemas: &[String]) -> Opti
         if tables.is_empty() { !open(schema) } else { !listed }
     };
     if let Some((schema, name)) = analysed.relations.iter().find(closed) {
-        return Some(format!("it touches {schema}.{name}, which is not among its allowed tables and schemas."));
+        return Some(format!(
+            "it touches {schema}.{name}, which is not among its allowed tables and schemas."
+        ));
     }
     let strange = |(schema, name): &&(String, String)| {
         if schema == "pg_catalog" { runs_texts(name) } else { !open(schema) }
@@ -86,18 +88,12 @@ fn forbidden(analysed: &Analysed, tables: &[String], schemas: &[String]) -> Opti
     Some(format!("it calls {schema}.{name}, which is not in its allowed schemas, or runs a text."))
 }
 
-/// Runs a statement as the caller, in the guard that holds.
-pub(super) fn run(
-    actor: &Actor<'_>,
-    identity: &Identity,
-    found: &Found,
-    members: &HashMap<String, &RawValue>,
-    caller: &[(&'static str, Option<String>)],
-) -> Result<Ran, Error> {
+/// Whether the statement takes these members and needs no others.
+pub(super) fn check(found: &Found, members: &HashMap<String, &RawValue>) -> Result<(), Error> {
     if let Some(name) = OF_CALLER.iter().find(|name| members.contains_key(**name)) {
         return Err(of_the_caller(name));
     }
-    let Parameters { sql, names } = numbered(&found.sql_query)?;
+    let Parameters { names, .. } = numbered(&found.sql_query)?;
     let known: BTreeSet<&str> = found
         .input_schema
         .keys()
@@ -110,25 +106,56 @@ pub(super) fn run(
         false => format!("Known are: {}.", known.iter().copied().collect::<Vec<_>>().join(", ")),
     };
     if let Some(unknown) = members.keys().find(|name| !known.contains(name.as_str())) {
-        let near = nearest(unknown, known.iter().copied()).map(|near| format!(" Did you mean \"{near}\"?")).unwrap_or_default();
-        return Err(Error::refused("22023", format!("params: there is no {}.{near} Nothing was run.", show(unknown)), takes()));
+        let near = nearest(unknown, known.iter().copied())
+            .map(|near| format!(" Did you mean \"{near}\"?"))
+            .unwrap_or_default();
+        return Err(Error::refused(
+            "22023",
+            format!("params: there is no {}.{near} Nothing was run.", show(unknown)),
+            takes(),
+        ));
     }
-    let required = known.iter().filter(|name| !field(&found.input_schema, name).is_some_and(|(_, optional)| optional));
+    let required =
+        known.iter().filter(|name| !field(&found.input_schema, name).is_some_and(|(_, optional)| optional));
     if let Some(missing) = required.into_iter().find(|name| !members.contains_key(**name)) {
-        return Err(Error::refused("22023", format!("params.{missing} is missing. Nothing was run."), takes()));
+        return Err(Error::refused(
+            "22023",
+            format!("params.{missing} is missing. Nothing was run."),
+            takes(),
+        ));
     }
+    Ok(())
+}
+
+/// Runs a statement as the caller, in the guard that holds, with members that were checked.
+pub(super) fn run(
+    actor: &Actor<'_>,
+    identity: &Identity,
+    found: &Found,
+    members: &HashMap<String, &RawValue>,
+    caller: &[(&'static str, Option<String>)],
+) -> Result<Ran, Error> {
+    let Parameters { sql, names } = numbered(&found.sql_query)?;
     guard::with_path(&found.allowed_schemas, || {
         let declared = |name: &String| match field(&found.input_schema, name) {
             Some((of_type, _)) => type_oid(of_type),
             None => Ok(0),
         };
         let types = names.iter().map(declared).collect::<Result<Vec<u32>, String>>().map_err(|why| {
-            Error::refused("42704", format!("the stored statement cannot be run: {why} Nothing was run."), None)
+            Error::refused(
+                "42704",
+                format!("the stored statement cannot be run: {why} Nothing was run."),
+                None,
+            )
         })?;
         let analysed = analyse(&sql, &types)?;
         if let Some(why) = forbidden(&analysed, &found.allowed_tables, &found.allowed_schemas) {
             // What exists in schemas that the caller does not see is not told.
-            let why = if identity.admin { why } else { "it touches what is not among its allowed tables and schemas.".to_owned() };
+            let why = if identity.admin {
+                why
+            } else {
+                "it touches what is not among its allowed tables and schemas.".to_owned()
+            };
             return Err(Error::refused(
                 "42501",
                 format!("the stored statement may not be run: {why} Nothing was run."),
@@ -166,13 +193,19 @@ CREATE FUNCTION mcp._read_rpc(statement pg_catalog.text) RETURNS pg_catalog.text
 pub fn read_rpc(text: &str) -> String {
     let said = annotations(text).unwrap_or_else(|why| refuse(why, None));
     let Some(name) = said.name else {
-        refuse("the statement has no name.", Some("Begin it with a line such as: -- @fluxbase:name monthly_sales"));
+        refuse(
+            "the statement has no name.",
+            Some("Begin it with a line such as: -- @fluxbase:name monthly_sales"),
+        );
     };
     let sql_query = text[said.statement..].trim();
     let Parameters { sql, names } = parameters(sql_query).unwrap_or_else(|why| refuse(why, None));
     let input = said.input.unwrap_or_default();
     if let Some(field) = input.iter().find(|field| OF_CALLER.contains(&field.name.as_str())) {
-        refuse(format!("input: {} is known of the caller; it cannot be given.", field.name), Some("Leave it out of input, and write it in the statement."));
+        refuse(
+            format!("input: {} is known of the caller; it cannot be given.", field.name),
+            Some("Leave it out of input, and write it in the statement."),
+        );
     }
     if let Some(field) = input.iter().find(|field| !names.contains(&field.name)) {
         refuse(format!("input: the statement has no ${}.", field.name), None);
@@ -181,18 +214,25 @@ pub fn read_rpc(text: &str) -> String {
     let tables = said.allowed_tables.unwrap_or_default();
     let analysed = guard::with_path(&schemas, || {
         let declared = |name: &String| match input.iter().find(|field| field.name == *name) {
-            Some(field) => type_oid(&field.of_type).unwrap_or_else(|why| refuse(format!("input: {why}"), None)),
+            Some(field) => {
+                type_oid(&field.of_type).unwrap_or_else(|why| refuse(format!("input: {why}"), None))
+            }
             None => 0,
         };
         let types: Vec<u32> = names.iter().map(declared).collect();
-        analyse(&sql, &types).unwrap_or_else(|error| refuse(error.to_string(), None))
+        analyse(&sql, &types)
+            .unwrap_or_else(|error| refuse(error.to_string().replace(" Nothing was run.", ""), None))
     });
     if let Some(why) = forbidden(&analysed, &tables, &schemas) {
         refuse(why, Some("Name it in @fluxbase:allowed-tables or @fluxbase:allowed-schemas."));
     }
-    let type_name = |oid: u32| registered::argument("", oid, false).map_or_else(|| "any".to_owned(), |argument| argument.type_sql());
+    let type_name = |oid: u32| {
+        registered::argument("", oid, false).map_or_else(|| "any".to_owned(), |argument| argument.type_sql())
+    };
     let mut input_schema = Map::new();
-    for (name, &oid) in names.iter().zip(&analysed.types).filter(|(name, _)| !OF_CALLER.contains(&name.as_str())) {
+    for (name, &oid) in
+        names.iter().zip(&analysed.types).filter(|(name, _)| !OF_CALLER.contains(&name.as_str()))
+    {
         let optional = input.iter().any(|field| field.name == *name && field.optional);
         let mark = if optional { "?" } else { "" };
         input_schema.insert(format!("{name}{mark}"), type_name(oid).into());
@@ -200,7 +240,9 @@ pub fn read_rpc(text: &str) -> String {
     let output_schema: Map<String, Value> = match said.output {
         Some(fields) => fields
             .into_iter()
-            .map(|field| (format!("{}{}", field.name, if field.optional { "?" } else { "" }), field.of_type.into()))
+            .map(|field| {
+                (format!("{}{}", field.name, if field.optional { "?" } else { "" }), field.of_type.into())
+            })
             .collect(),
         None => analysed.outputs.iter().map(|(name, oid)| (name.clone(), type_name(*oid).into())).collect(),
     };

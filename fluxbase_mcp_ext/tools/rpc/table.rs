@@ -149,7 +149,8 @@ impl Caller {
 /// The caller of this moment.
 pub fn caller() -> Caller {
     let line = guard::with_pinned_path(|| first(CALLER, &[])).unwrap_or_default();
-    let mut caller: Caller = serde_json::from_str(&line).unwrap_or_else(|error| panic!("the caller: {error}"));
+    let mut caller: Caller =
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the caller: {error}"));
     let claim = |name: &str| claims::with_current(|claims| Some(claims.get(name)?.as_str()?.to_owned()));
     caller.id = claim("sub");
     caller.email = claim("email");
@@ -193,7 +194,8 @@ fn readable() -> Result<Option<pg_sys::Oid>, Error> {
 pub fn find(name: &str, namespace: Option<&str>) -> Result<Option<Found>, Error> {
     let Some(owner) = readable()? else { return Ok(None) };
     let Some(line) = first(FIND, &[name.into(), namespace.into()]) else { return Ok(None) };
-    let mut found: Found = serde_json::from_str(&line).unwrap_or_else(|error| panic!("rpc.procedures: {error}"));
+    let mut found: Found =
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("rpc.procedures: {error}"));
     let Some(line) = guard::as_role(owner, || first(STATEMENT, &[found.id.as_str().into()])) else {
         return Ok(None);
     };
@@ -215,7 +217,8 @@ pub fn list() -> Result<Vec<Listed>, Error> {
         rows.map(|row| row.get::<String>(1).map(Option::unwrap_or_default)).collect::<Result<_, _>>()
     })
     .unwrap_or_else(|error: pgrx::spi::Error| panic!("reading rpc.procedures: {error}"));
-    let read = |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("rpc.procedures: {error}"));
+    let read =
+        |line: &String| serde_json::from_str(line).unwrap_or_else(|error| panic!("rpc.procedures: {error}"));
     Ok(lines.iter().map(read).collect())
 }
 

@@ -23,7 +23,7 @@ SELECT mcp.define_rpc($q$
 /* @fluxbase:name notes
  * @fluxbase:allowed-tables stored_app.notes
  * @fluxbase:allowed-schemas stored_app
- * @fluxbase:input {"since?": "string",
+ * @fluxbase:input {"since?": "timestamptz",
  *                  "most": "integer"}
  * @fluxbase:max-execution-time 5s
  * @fluxbase:version 3
