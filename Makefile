@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-plan fuzz clean distclean
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan fuzz clean distclean test-cost bench-instructions
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +35,16 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
+	@scripts/test.sh check rust cost docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
+
+test-long: ## What takes long: pg_regress on a Postgres with assertions, random queries of a weak role (QUERIES=20000 SEED=1)
+	@QUERIES='$(QUERIES)' SEED='$(SEED)' scripts/test.sh regress-15-cassert sqlsmith
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust
+
+test-cost: ## Instructions and allocations of one call against the baseline; ACCEPT=1 to take them over
+	@ACCEPT='$(ACCEPT)' scripts/test.sh cost
 
 test-regress: ## pg_regress on PG=18 (16, 15); TESTS="name …" for some, ACCEPT=1 to take the output over
 	@TESTS='$(TESTS)' ACCEPT='$(ACCEPT)' scripts/test.sh regress-$(PG)
@@ -64,8 +70,17 @@ check: ## cargo fmt and clippy
 fmt: ## Format the Rust code
 	@cargo fmt --all
 
-bench: ## Benchmarks; writes docs/benchmarks.md
-	@scripts/build.sh bench
+bench: ## Benchmarks; writes docs/benchmarks.md. SECTIONS="http peers growth" ROUNDS=5 SECONDS=5
+	@SECTIONS='$(SECTIONS)' BENCH_ROUNDS='$(or $(ROUNDS),$(BENCH_ROUNDS))' BENCH_SECONDS='$(or $(SECONDS),$(BENCH_SECONDS))' scripts/build.sh bench
+
+bench-instructions: ## Instructions, allocations and system calls of one call (valgrind, strace)
+	@scripts/build.sh bench-instructions
+
+bench-functions: ## Edge functions beside other calls; writes docs/benchmarks/functions.md
+	@tests/bench/functions.sh
+
+bench-files: ## Files of 1 MB beside dd and nginx; writes docs/benchmarks/files.md
+	@tests/bench/files.sh
 
 bench-plan: ## What the query crate takes to plan a call (criterion)
 	@cargo bench --package fluxbase_query

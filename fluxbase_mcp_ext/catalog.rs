@@ -10,12 +10,13 @@
 
 mod relations;
 mod row_types;
+pub mod vectors;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use fluxbase_query::{Column, Table, TableName, nearest, show};
+use fluxbase_query::{Column, Table, TableName, VectorKind, VectorType, nearest, show};
 use pgrx::datum::DatumWithOid;
 use pgrx::{Spi, pg_sys};
 use serde::Deserialize;
@@ -23,7 +24,7 @@ use serde::Deserialize;
 use crate::cache::{self, Stale};
 use crate::error::Error;
 use crate::identity::{Identity, keys};
-use crate::{ask, guard, gucs, identity, registered, statement};
+use crate::{ask, guard, gucs, identity, planned, registered, statement};
 
 pub use relations::{Reader, relations};
 use row_types::RowTypes;
@@ -87,6 +88,10 @@ pub fn refresh() {
                 all.retain(|_, known| !changed(&known.table.oid) && !known.depends.iter().any(changed));
             });
             relations::forget(&relations);
+            if !relations.is_empty() {
+                planned::forget();
+            }
+            vectors::forget(&relations);
             for relation in relations {
                 keys::forget_if_read_from(relation);
                 registered::forget_if_read_from(relation);
@@ -95,7 +100,9 @@ pub fn refresh() {
         }
         Stale::Everything => {
             DESCRIBED.with_borrow_mut(HashMap::clear);
+            planned::forget();
             relations::forget_all();
+            vectors::forget_all();
             keys::forget();
             registered::forget();
             identity::forget_roles();
@@ -278,9 +285,22 @@ struct ColumnRow {
     identity: bool,
     like: bool,
     enum_labels: Vec<String>,
+    vector: Option<VectorRow>,
     select: bool,
     insert: bool,
     update: bool,
+}
+
+#[derive(Deserialize)]
+struct VectorRow {
+    kind: String,
+    schema: String,
+}
+
+/// A table of one of our own parts, whose schemas are hidden, or one that a DBA registered there; `None` without a privilege on it.
+pub fn of_part(schema: &str, name: &str) -> Result<Option<Rc<Described>>, Error> {
+    refresh();
+    describe(schema, name)
 }
 
 fn describe(schema: &str, name: &str) -> Result<Option<Rc<Described>>, Error> {
@@ -347,6 +367,9 @@ impl ColumnRow {
                 has_default: self.has_default,
                 generated: self.generated,
                 enum_labels: self.enum_labels,
+                vector: self.vector.and_then(|found| {
+                    VectorKind::of(&found.kind).map(|kind| VectorType { kind, schema: found.schema })
+                }),
                 select: self.select,
                 insert: self.insert,
                 update: self.update,

@@ -18,12 +18,15 @@ use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::registered;
-use crate::resources::{Read, rpc};
+use crate::resources::{OBJECT, Read, jobs, rpc};
+use crate::tools::{self, storage};
 
 /// As many as MCP allows.
 pub const MOST: usize = 100;
 /// The most tables that are looked through.
 const TABLES: i64 = 10_000;
+/// The most functions that are looked through, the first by namespace and name.
+const FUNCTIONS: i64 = 10_000;
 
 /// Why nothing is offered.
 pub enum Refusal {
@@ -78,11 +81,29 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
     if uri == PROCEDURE {
         return of_procedure(caller, asked);
     }
-    if uri != TABLE {
+    if uri == jobs::ONE {
+        let namespace = asked.context.get("namespace").map(String::as_str).filter(|name| !name.is_empty());
+        let body = || Ok(jobs::complete(asked.argument, namespace));
+        return match guard::run(&dispatch::actor(caller), Access::Read, body, |_| false) {
+            Ok(Some(names)) => Ok(names.into_iter().filter(|name| begins(name, asked.value)).collect()),
+            Ok(None) => Err(unknown_argument()),
+            Err(error) => Err(Refusal::Failed(error)),
+        };
+    }
+    if uri != TABLE && uri != OBJECT {
         return Ok(Vec::new());
     }
+    let bucket = asked.context.get("bucket").map(String::as_str).filter(|bucket| !bucket.is_empty());
     let schema = asked.context.get("schema").map(String::as_str).filter(|schema| !schema.is_empty());
     let body = || match asked.argument {
+        "bucket" if uri == OBJECT => {
+            Ok(Some(storage::keys(None, asked.value, MOST + 1).into_iter().collect()))
+        }
+        "path" if uri == OBJECT => Ok(Some(match bucket {
+            Some(bucket) => storage::keys(Some(bucket), asked.value, MOST + 1).into_iter().collect(),
+            None => BTreeSet::new(),
+        })),
+        _ if uri == OBJECT => Ok(None),
         "schema" => Ok(Some(schemas(&caller.identity, asked.value)?)),
         "table" => Ok(Some(tables(&caller.identity, schema, asked.value)?)),
         _ => Ok(None),
@@ -119,8 +140,12 @@ fn of_source(caller: &Caller, sources: &Sources, asked: &Asked<'_>) -> Result<Ve
     if let Source::Values(values) = source {
         return Ok(typed(values.clone()));
     }
-    // Names of the schema are told to those only whom list_tables would tell them.
-    if !caller.identity.scopes.has_any(&[Scope::ReadSchema, Scope::ReadTables]) {
+    // Names are told to those only whom list_tables, or fluxbase://functions, would tell them.
+    let scopes: &[Scope] = match source {
+        Source::Namespaces | Source::Functions(_) => &[Scope::ExecuteFunctions],
+        _ => &[Scope::ReadSchema, Scope::ReadTables],
+    };
+    if !caller.identity.scopes.has_any(scopes) {
         return Ok(Vec::new());
     }
     guard::run(
@@ -162,6 +187,19 @@ fn looked_up(
             let column = given(column).and_then(|name| columns.iter().find(|column| column.name == name));
             column.map(|column| column.enum_labels.clone()).unwrap_or_default()
         }
+        Source::Namespaces => {
+            functions()?.map(|function| function.namespace).collect::<BTreeSet<_>>().into_iter().collect()
+        }
+        Source::Functions(namespace) => {
+            let namespace = namespace.as_deref().and_then(given);
+            let of = |function: &Function| namespace.is_none_or(|namespace| function.namespace == namespace);
+            functions()?
+                .filter(of)
+                .map(|function| function.name)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect()
+        }
     })
 }
 
@@ -190,6 +228,22 @@ fn described<'a>(
         Err(Error::Refused { code: "42P01", .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: String,
+    namespace: String,
+}
+
+/// The edge functions that the caller may invoke; none where they are not installed.
+fn functions() -> Result<impl Iterator<Item = Function>, Error> {
+    let lines = match tools::functions::list(FUNCTIONS) {
+        Ok(lines) => lines,
+        Err(Error::Refused { code: "42P01" | "42501", .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(lines.into_iter().filter_map(|line| serde_json::from_str(&line).ok()))
 }
 
 #[derive(Deserialize)]

@@ -4,14 +4,16 @@
 //! tried again is only the connection, before anything was sent. The process that answers is `worker`'s.
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use fluxbase_delegate::client::{self, Assembler, Broken, Said};
-use fluxbase_delegate::{Answer, Failure, Request, Status};
+use fluxbase_delegate::message::{Delete, MOST_VERSIONS};
+use fluxbase_delegate::{Answer, Failure, Id, Request, Status, Work};
 use pgrx::prelude::*;
-use pgrx::{PgXactCallbackEvent, register_xact_callback};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::error::{self, Error};
@@ -120,16 +122,85 @@ pub fn ask(request: &Request, body: &[u8]) -> Result<Said, Lost> {
     }
 }
 
-/// Sends a request that is answered with one word, once the transaction is committed; nothing if it is rolled back.
+/// What is sent when the transaction is committed.
+#[derive(Default)]
+struct Outbox {
+    registered: bool,
+    requests: Vec<(Request, Vec<u8>)>,
+    /// Versions of stored files to remove, by their space.
+    deletes: BTreeMap<String, Vec<Id>>,
+}
+
+thread_local! {
+    static OUTBOX: RefCell<Outbox> = RefCell::default();
+}
+
+/// Sends a request that is answered with one word, once the transaction is committed; nothing if it is rolled back or prepared for a second phase.
+/// What is rolled back to a savepoint is sent all the same.
 ///
-/// The transaction has ended by then, so neither a snapshot nor a lock is held, and nothing can fail any more: whoever asks for the call later
-/// learns that the worker does not know it.
+/// The transaction has ended by then for everybody else and holds no snapshot; its locks go right after. Nothing can fail any more: whoever asks for
+/// the call later learns that the worker refused it, or does not know it.
 pub fn at_commit(request: Request, body: Vec<u8>) {
-    register_xact_callback(PgXactCallbackEvent::Commit, move || {
-        if let Ok(bytes) = client::request(&request, &body) {
-            _ = send(&bytes);
+    with_outbox(|outbox| outbox.requests.push((request, body)));
+}
+
+/// Removes versions of stored files once the transaction is committed, many of them with one request; nothing if it is rolled back or prepared
+/// for a second phase. As with [`at_commit`], a savepoint undoes nothing: do not call it where one can. Nobody is told what became of it:
+/// what is still there is for the sweep, which finds it by [`Work::List`].
+pub fn delete_at_commit(space: &str, ids: &[Id]) {
+    with_outbox(|outbox| outbox.deletes.entry(space.to_owned()).or_default().extend(ids));
+}
+
+fn with_outbox(put: impl FnOnce(&mut Outbox)) {
+    OUTBOX.with_borrow_mut(|outbox| {
+        if !outbox.registered {
+            // SAFETY: the callback is a function of this library, which is never unloaded; registered once in a backend.
+            unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) };
+            outbox.registered = true;
         }
+        put(outbox);
     });
+}
+
+/// Called by Postgres at each end of a transaction.
+#[pg_guard]
+unsafe extern "C-unwind" fn transaction_ends(
+    event: pg_sys::XactEvent::Type,
+    _argument: *mut std::ffi::c_void,
+) {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
+    if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
+        return;
+    }
+    let outbox = OUTBOX.with_borrow_mut(|outbox| {
+        let registered = outbox.registered;
+        std::mem::replace(outbox, Outbox { registered, ..Outbox::default() })
+    });
+    if event == XACT_EVENT_COMMIT {
+        outbox.send();
+    }
+}
+
+/// Time for a delete that nobody waits for, in milliseconds.
+const DELETE_MS: u64 = 60_000;
+
+impl Outbox {
+    /// One after the other. When the worker is away the rest is not tried either, since each try waits for it.
+    fn send(self) {
+        let deletes = self.deletes.iter().flat_map(|(space, ids)| {
+            ids.chunks(MOST_VERSIONS).map(|ids| {
+                let work = Delete { space: space.clone(), ids: ids.to_vec(), timeout_ms: DELETE_MS };
+                (Request::Leave { work: Work::Delete(work) }, Vec::new())
+            })
+        });
+        for (request, body) in self.requests.into_iter().chain(deletes) {
+            if let Ok(bytes) = client::request(&request, &body)
+                && send(&bytes).is_err()
+            {
+                break;
+            }
+        }
+    }
 }
 
 /// Longest that one step of [`send`] may take.
@@ -268,13 +339,24 @@ fn wait(socket: Option<(&Socket, u32)>, time: Option<Duration>) {
     check_for_interrupts!();
 }
 
-/// How the delegate worker is: one row. The numbers are NULL when it does not answer.
+/// Makes the worker's thread panic, for a test that declares this function by itself. Not in a release build.
+#[cfg(debug_assertions)]
+#[pg_extern(sql = false)]
+fn delegate_panics() -> String {
+    match ask(&Request::Panic, &[]) {
+        Err(Lost::Broken(_)) => "the worker is gone".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// How the delegate worker is: one row. The numbers are NULL when it does not answer. `storage` is where files are stored; `storage_error`
+/// is NULL when one could be written, read and removed there just now.
 #[pg_extern(sql = "
 CREATE FUNCTION mcp.worker_status()
     RETURNS TABLE (state pg_catalog.text, pid pg_catalog.int4, uptime_s pg_catalog.int8, calls pg_catalog.int4,
                    max_calls pg_catalog.int4, pending pg_catalog.int4, max_pending pg_catalog.int4, bytes pg_catalog.int8,
                    max_bytes pg_catalog.int8, begun pg_catalog.int8, failed pg_catalog.int8, refused pg_catalog.int8,
-                   hint pg_catalog.text)
+                   storage pg_catalog.text, storage_error pg_catalog.text, hint pg_catalog.text)
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 #[allow(clippy::type_complexity)]
@@ -293,6 +375,8 @@ fn worker_status() -> TableIterator<
         name!(begun, Option<i64>),
         name!(failed, Option<i64>),
         name!(refused, Option<i64>),
+        name!(storage, Option<String>),
+        name!(storage_error, Option<String>),
         name!(hint, Option<String>),
     ),
 > {
@@ -310,6 +394,7 @@ fn worker_status() -> TableIterator<
                 begun,
                 failed,
                 refused,
+                storage,
             } = status;
             let small = |number: usize| i32::try_from(number).ok();
             let large = |number: u64| i64::try_from(number).ok();
@@ -326,6 +411,8 @@ fn worker_status() -> TableIterator<
                 large(begun),
                 large(failed),
                 large(refused),
+                Some(storage.place).filter(|place| !place.is_empty()),
+                storage.error,
                 None,
             )
         }
@@ -339,7 +426,7 @@ fn worker_status() -> TableIterator<
                 Lost::NotPreloaded => ("not preloaded", PRELOAD.to_owned()),
                 lost => ("not answering", lost.into_error("Nothing was asked.").to_string()),
             };
-            (state, None, None, None, None, None, None, None, None, None, None, None, Some(hint))
+            (state, None, None, None, None, None, None, None, None, None, None, None, None, None, Some(hint))
         }
     };
     TableIterator::once(row)

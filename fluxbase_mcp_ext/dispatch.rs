@@ -217,7 +217,7 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
     let _asked = registered::notify::Asked::of(&call.wishes, call.era);
     match &call.method {
         Method::Initialize { .. } => call.initialized(&SERVER),
-        Method::Discover => call.discovered(&SERVER),
+        Method::Discover => call.discovered(&SERVER, false),
         Method::Ping | Method::SetLevel | Method::Subscribe => call.pong(),
         Method::ListTools => list_tools(&call, &caller),
         Method::CallTool { name, arguments, answers } => {
@@ -226,9 +226,13 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
         }
         Method::ListResources => list_resources(&call, &caller),
         Method::ListResourceTemplates => list_resource_templates(&call, &caller),
-        Method::ReadResource { uri } => read_resource(&call, &caller, uri).unwrap_or_else(|refusal| refusal),
+        Method::ReadResource { uri } => {
+            read_resource(&call, &caller, uri, true).unwrap_or_else(|refusal| refusal)
+        }
         Method::ListPrompts => list_prompts(&call, &caller),
         Method::Listen(filter) => subscription::look(&call, &caller, filter),
+        // No call becomes a task yet, so there is none.
+        Method::Task { id, .. } => call.unknown_task(id),
         Method::GetPrompt { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
             get_prompt(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
@@ -322,6 +326,7 @@ fn tools<'a>(caller: &'a Caller, visible: &'a Visible) -> impl Iterator<Item = T
         caller.policy.allows_tool(tool.name)
             && caller.policy.forbids(tool.access).is_none()
             && caller.identity.scopes.has_any(tool.scopes)
+            && tools::is_possible(tool)
     })
 }
 
@@ -373,13 +378,17 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
             Outcome::Content(content) => call.tool_content(&content),
             Outcome::Ask(Ask::Legacy) => call.tool_error(ONLY_MODERN),
             Outcome::Ask(ask) => self::ask(call, &ask),
-            Outcome::Pending(id) => Reply { status: PENDING, body: Some(id.to_string()), retry_after: None },
+            Outcome::Pending(id) => pending(id),
         },
         Err(error) => {
             standby::failed();
             call.tool_error(&error.to_text())
         }
     }
+}
+
+fn pending(id: Id) -> Reply {
+    Reply { status: PENDING, body: Some(id.to_string()), retry_after: None }
 }
 
 /// The status of a call that the delegate worker makes (102 Processing, RFC 2518); the body is its id. It never leaves the listener.
@@ -401,11 +410,11 @@ fn ask(call: &Call, ask: &Ask) -> Reply {
     }
 }
 
-/// The answer to `resources/read`.
+/// The answer to `resources/read`. Without `alone` it is read for something else, such as a look of a stream, which cannot wait for a worker.
 ///
 /// # Errors
 /// The reply that refuses it.
-pub fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Result<Reply, Reply> {
+pub fn read_resource(call: &Call, caller: &Caller, uri: &str, alone: bool) -> Result<Reply, Reply> {
     let (registered, parts, variables);
     let mut known = None;
     if let Some((resource, found)) = resources::built_in(uri) {
@@ -426,14 +435,19 @@ pub fn read_resource(call: &Call, caller: &Caller, uri: &str) -> Result<Reply, R
         return Err(call.error(&RpcError::forbidden(&what, &scope_names(resource.scopes))));
     }
     let answers = Answers::default();
-    let request = Request::new(call, caller, None, &answers);
+    let mut request = Request::new(call, caller, None, &answers);
+    if !alone {
+        request.way = Way::No;
+    }
     let body = || match resource.read {
         Read::BuiltIn(read) => read(&request, &parts).map(|text| Some(Contents::Text(text))),
+        Read::Object(read) => read(&request, &parts),
         Read::Registered(registered) => registered.read(uri, &variables),
     };
     match guard::run(&actor(caller), Access::Read, body, |_| false) {
         Ok(Some(Contents::Text(text))) => Ok(call.resource(uri, resource.mime_type, &text)),
         Ok(Some(Contents::Raw(contents))) => Ok(call.resource_contents(&contents)),
+        Ok(Some(Contents::Pending(id))) => Ok(pending(id)),
         Ok(None) | Err(Error::Refused { code: "42P01", .. }) => Err(call.resource_not_found(uri)),
         Err(error) => Err(internal(call, &error)),
     }

@@ -20,6 +20,7 @@
 
 mod deadline;
 mod leftovers;
+mod pinned;
 mod temporary;
 
 use std::cell::Cell;
@@ -32,6 +33,7 @@ use pgrx::{PgTryBuilder, Spi};
 
 use crate::error::{self, Error};
 use crate::statement;
+use pinned::{pin, pin_anew, set};
 
 pub use deadline::within;
 pub use leftovers::spent;
@@ -65,6 +67,12 @@ thread_local! {
 /// Whether a guard holds at this moment, that is, whether we are called from within a tool's body.
 pub fn holds() -> bool {
     DEPTH.get() > 0
+}
+
+/// Whether nothing but the end of the whole transaction can undo what a body does now: its guard is the outermost one, and nobody had set a savepoint.
+pub fn is_outermost() -> bool {
+    // SAFETY: reads a variable of this backend. The transaction itself is level 1, the guard's subtransaction level 2.
+    holds() && DEPTH.get() == 1 && unsafe { pg_sys::GetCurrentTransactionNestLevel() } == 2
 }
 
 /// Counts the guards of this backend; dropping it, also while unwinding, takes the count back.
@@ -121,7 +129,7 @@ pub fn run<T>(
         let guarded = PgTryBuilder::new(AssertUnwindSafe(|| {
             if !nested {
                 // mcp.claims cannot be set once the user id is switched, and inside another guard it is inherited.
-                pin(actor.claims, pg_sys::GucContext::PGC_SUSET);
+                pin_anew(actor.claims, pg_sys::GucContext::PGC_SUSET);
             }
             pin(actor.settings, pg_sys::GucContext::PGC_USERSET);
             let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
@@ -219,21 +227,24 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Runs `body` with `pg_catalog`, these schemas and `pg_temp`, in this order, as the search_path, and with strings as the standard has them:
-/// so that a stored statement means the same for every caller.
-pub fn with_path<T>(schemas: &[String], body: impl FnOnce() -> T) -> T {
-    let quoted =
-        schemas.iter().map(|schema| fluxbase_query::quote_ident(schema)).collect::<Vec<_>>().join(", ");
-    let comma = if quoted.is_empty() { "" } else { ", " };
-    let path = CString::new(format!("pg_catalog, {quoted}{comma}pg_temp")).unwrap_or_default();
+/// Runs `body` with those settings, which an ordinary user may set.
+pub fn with_settings<T>(settings: &[(CString, CString)], body: impl FnOnce() -> T) -> T {
     // SAFETY: as in `with_pinned_path`.
     unsafe {
         let level = pg_sys::NewGUCNestLevel();
-        set(c"search_path", &path, pg_sys::GucContext::PGC_USERSET);
-        set(c"standard_conforming_strings", c"on", pg_sys::GucContext::PGC_USERSET);
+        pin(settings, pg_sys::GucContext::PGC_USERSET);
         let value = body();
         pg_sys::AtEOXact_GUC(false, level);
         value
+    }
+}
+
+/// The value of a setting, as text; `None` when nobody knows it.
+pub fn setting(name: &CStr) -> Option<String> {
+    // SAFETY: a NUL-terminated name; the returned text is copied before any other call.
+    unsafe {
+        let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!current.is_null()).then(|| CStr::from_ptr(current).to_string_lossy().into_owned())
     }
 }
 
@@ -253,42 +264,6 @@ pub fn may_set(name: &CStr, value: &CStr, raise: bool) -> bool {
             level,
             false,
         ) != 0
-    }
-}
-
-/// Sets each setting that does not have its value already, with the rights of `context`.
-///
-/// # Safety
-/// Must run inside a GUC nest level that will be closed.
-unsafe fn pin(settings: &[(CString, CString)], context: pg_sys::GucContext::Type) {
-    for (name, value) in settings {
-        // SAFETY: a NUL-terminated name; the returned text is read before any other call.
-        let same = unsafe {
-            let current = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-            !current.is_null() && CStr::from_ptr(current) == value.as_c_str()
-        };
-        if !same {
-            // SAFETY: as required of our caller.
-            unsafe { set(name, value, context) };
-        }
-    }
-}
-
-/// # Safety
-/// Must run inside a GUC nest level that will be closed.
-unsafe fn set(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type) {
-    // SAFETY: GUC_ACTION_SAVE undoes the setting with the nest level, as required of our caller.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            context,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
     }
 }
 

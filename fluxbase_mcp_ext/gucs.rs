@@ -22,10 +22,20 @@ static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
 static FUNCTIONS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static FUNCTIONS_KEEP_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(2_592_000);
+static FUNCTIONS_MAX_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
+static STORAGE_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static STORAGE_CREDENTIALS_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static WORKER_MAX_CALLS: GucSetting<i32> = GucSetting::<i32>::new(400);
 static WORKER_MAX_PENDING: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static WORKER_MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static WORKER_KEEP: GucSetting<i32> = GucSetting::<i32>::new(60);
+static EMBEDDING_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static EMBEDDING_MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static EMBEDDING_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static EMBEDDING_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
+static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
+static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
 static RPC_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
@@ -140,6 +150,8 @@ pub fn define(preloaded: bool) {
     );
     define_rpc();
     define_worker();
+    define_embedding();
+    define_jobs();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -211,6 +223,42 @@ fn define_worker() {
         GucContext::Sighup,
         GucFlags::default(),
     );
+    GucRegistry::define_string_guc(
+        c"mcp.storage_url",
+        c"Where the bytes of stored files are.",
+        c"file:///path, or s3://bucket/prefix?region=...&endpoint=... Default: empty, mcp_storage below the data directory.",
+        &STORAGE_URL,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.storage_credentials_file",
+        c"File with the key of the S3 account.",
+        c"As ~/.aws/credentials, section default; readable by its owner only. Default: empty, AWS_* of the server's environment.",
+        &STORAGE_CREDENTIALS_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.functions_keep_executions",
+        c"How long rows of functions.edge_executions are kept.",
+        c"Read by mcp._maintain_functions. 0 keeps them for any time. Default: 30d.",
+        &FUNCTIONS_KEEP_EXECUTIONS,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.functions_max_executions",
+        c"How many rows of functions.edge_executions are kept, the latest.",
+        c"Read by mcp._maintain_functions. 0 keeps any number. Default: 100000.",
+        &FUNCTIONS_MAX_EXECUTIONS,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     GucRegistry::define_int_guc(
         c"mcp.worker_max_calls",
         c"Most calls that the delegate worker has in flight.",
@@ -250,6 +298,66 @@ fn define_worker() {
         3600,
         GucContext::Sighup,
         GucFlags::UNIT_S,
+    );
+}
+
+/// How text becomes a vector.
+fn define_embedding() {
+    GucRegistry::define_string_guc(
+        c"mcp.embedding_url",
+        c"URL of an endpoint that makes vectors of text as OpenAI's does; /embeddings is added.",
+        c"http or https. It may lie in a private network. Default: empty, none.",
+        &EMBEDDING_URL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.embedding_model",
+        c"The model that the endpoint is asked for.",
+        c"The one that the columns were filled with. Default: empty.",
+        &EMBEDDING_MODEL,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.embedding_key_file",
+        c"File with the key of the endpoint, sent as a bearer token.",
+        c"Read by the server for each call. Default: empty, no key.",
+        &EMBEDDING_KEY_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.embedding_dimensions",
+        c"How many dimensions the model's vectors have.",
+        c"With it a column that does not fit is refused before anything is sent. 0: not known. Default: 0.",
+        &EMBEDDING_DIMENSIONS,
+        0,
+        16_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
+/// What the processes of background jobs obey.
+fn define_jobs() {
+    GucRegistry::define_string_guc(
+        c"mcp.job_databases",
+        c"Databases whose background jobs are run.",
+        c"A comma list; * stands for every database where mcp.install('{jobs}') was run, and empty for none. Default: *.",
+        &JOB_DATABASES,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.job_concurrency",
+        c"Most background jobs that run at once in one database.",
+        c"Each takes one of max_worker_processes while there is something to do. 0 runs none. Default: 4.",
+        &JOB_CONCURRENCY,
+        0,
+        32,
+        GucContext::Sighup,
+        GucFlags::default(),
     );
 }
 
@@ -342,6 +450,16 @@ pub fn functions_allowed_hosts() -> String {
     text(&FUNCTIONS_ALLOWED_HOSTS).unwrap_or_default()
 }
 
+/// `mcp.storage_url`; empty for the directory below the data directory.
+pub fn storage_url() -> String {
+    text(&STORAGE_URL).unwrap_or_default()
+}
+
+/// `mcp.storage_credentials_file`; empty for none.
+pub fn storage_credentials_file() -> String {
+    text(&STORAGE_CREDENTIALS_FILE).unwrap_or_default()
+}
+
 /// `mcp.worker_max_calls`.
 pub fn worker_max_calls() -> usize {
     WORKER_MAX_CALLS.get() as usize
@@ -360,6 +478,36 @@ pub fn worker_max_memory() -> u64 {
 /// `mcp.worker_keep`.
 pub fn worker_keep() -> std::time::Duration {
     std::time::Duration::from_secs(WORKER_KEEP.get() as u64)
+}
+
+/// `mcp.embedding_url`; empty for none.
+pub fn embedding_url() -> String {
+    text(&EMBEDDING_URL).unwrap_or_default()
+}
+
+/// `mcp.embedding_model`.
+pub fn embedding_model() -> String {
+    text(&EMBEDDING_MODEL).unwrap_or_default()
+}
+
+/// `mcp.embedding_key_file`; empty for none.
+pub fn embedding_key_file() -> String {
+    text(&EMBEDDING_KEY_FILE).unwrap_or_default()
+}
+
+/// `mcp.embedding_dimensions`; 0 when not known.
+pub fn embedding_dimensions() -> i32 {
+    EMBEDDING_DIMENSIONS.get()
+}
+
+/// `mcp.job_databases`, comma list, or `*`.
+pub fn job_databases() -> String {
+    text(&JOB_DATABASES).unwrap_or_default()
+}
+
+/// `mcp.job_concurrency`.
+pub fn job_concurrency() -> i32 {
+    JOB_CONCURRENCY.get()
 }
 
 /// `mcp.read_only`.

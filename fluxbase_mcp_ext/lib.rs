@@ -17,12 +17,15 @@ mod registered;
 mod ask;
 mod complete;
 mod subscription;
+mod planned;
 mod catalog;
 mod cache;
 mod statement;
 mod cost;
 mod delegate;
 mod worker;
+mod embedding;
+mod jobs;
 mod doctor;
 mod error;
 
@@ -62,7 +65,36 @@ extension_sql_file!(
     name = "rpc",
     requires = ["functions", registered::check::check_procedure, tools::rpc::stored::read_rpc]
 );
-extension_sql_file!("../sql/40_doctor.sql", name = "doctor", requires = ["rpc"]);
+extension_sql_file!("../sql/35_jobs.sql", name = "jobs", requires = ["functions"]);
+extension_sql_file!(
+    "../sql/36_jobs_register.sql",
+    name = "jobs_register",
+    requires = [
+        "jobs",
+        tools::jobs::timing::check_job,
+        tools::jobs::timing::schedule_next,
+        tools::jobs::timing::schedule_due,
+        tools::jobs::timing::job_pause
+    ]
+);
+extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
+extension_sql_file!(
+    "../sql/36_jobs_runner.sql",
+    name = "jobs_runner",
+    requires = ["jobs_worker", jobs::jobs_status]
+);
+extension_sql_file!("../sql/32_functions_secrets.sql", name = "functions_secrets", requires = ["functions"]);
+extension_sql_file!(
+    "../sql/33_storage.sql",
+    name = "storage",
+    requires = ["functions", tools::storage::sweep::stored, tools::storage::sweep::remove_stored]
+);
+extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
+extension_sql_file!(
+    "../sql/40_doctor.sql",
+    name = "doctor",
+    requires = ["functions_secrets", "storage", "jobs_runner", "vectors", "rpc"]
+);
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
     "../sql/42_doctor_access.sql",
@@ -85,5 +117,6 @@ extern "C-unwind" fn _PG_init() {
     if preloading {
         identity::rate_limit::reserve();
         worker::register();
+        jobs::register();
     }
 }

@@ -63,6 +63,11 @@ thread_local! {
 /// One call of the listener. Dropping it, also while unwinding, forgets where it was sent.
 pub struct Serving(());
 
+/// Whether the listener sent this call to a standby and has a primary, too: an error then sends the call there.
+pub fn is_second() -> bool {
+    SERVER.get() == Server::Standby
+}
+
 impl Serving {
     /// The call begins.
     ///
@@ -108,6 +113,11 @@ pub fn before_write() -> Option<Reply> {
         }
         Server::Standby => Some(Why::Write.reply()),
     }
+}
+
+/// Whether this is a standby of a listener that has a primary, too.
+pub fn is_second() -> bool {
+    SERVER.get() == Server::Standby
 }
 
 /// A tool has ended in an error.

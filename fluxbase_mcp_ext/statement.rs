@@ -4,22 +4,23 @@
 //! - Parameters go through their type's input function; no value is ever part of the statement's text.
 //! - A plan is kept for one role: a plan shared by two roles on a table with row security would be planned anew at each
 //!   change of role. The number of kept plans is bounded; the one unused for longest goes first.
-//! - Rows are one column of type json, the first. Its text is copied once, into the answer, and the size bound acts while rows are
-//!   produced: a reading statement stops there, a writing one goes on and only its rows are left out. Columns after it are order
-//!   keys (`keys`).
+//! - Rows are one column of type json, the first, whose text is copied once, into the answer; or the members of the object are
+//!   columns, and the object is written into the answer (`columns`). The size bound acts while rows are produced: a reading statement stops
+//!   there, a writing one goes on and only its rows are left out. Columns after them are order keys (`keys`).
 //!
 //! It runs inside the guard and does not know whose role it is. It does not build SQL: see the `query` crate.
 #![allow(unsafe_code)]
 
 mod analyse;
 mod collect;
+mod columns;
 mod keys;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
 
-use fluxbase_query::{Param, Statement};
+use fluxbase_query::{Statement, Values};
 use pgrx::{pg_guard, pg_sys};
 use serde::Deserialize;
 
@@ -28,6 +29,7 @@ use crate::error::Error;
 use crate::guard::Access;
 pub use analyse::{Analysed, analyse};
 pub use collect::collect;
+use columns::Columns;
 use keys::Keys;
 
 const KEPT_PLANS: usize = 256;
@@ -54,6 +56,8 @@ pub struct Rows {
     pub shown: u64,
     /// How many rows the statement produced or touched before it ended or was stopped.
     pub total: u64,
+    /// How many of those had no text (NULL) and are counted only.
+    pub blank: u64,
     /// Whether rows were left out because of the size bound.
     pub cut: bool,
     /// The order keys of the last row in `text`, as their types write them; `None` without keys or rows.
@@ -142,10 +146,25 @@ impl Drop for Running {
 /// # Errors
 /// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
 pub fn run(statement: &Statement, access: Access, bounds: Bounds) -> Result<Rows, Error> {
+    run_columns(statement, Values::own(&statement.params), access, bounds, 0)
+}
+
+/// [`run`] with other values for the parameters, and for a statement whose first `outputs` columns are the members of each row's object; 0: the
+/// first column is the object.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_columns(
+    statement: &Statement,
+    values: Values<'_>,
+    access: Access,
+    bounds: Bounds,
+    outputs: usize,
+) -> Result<Rows, Error> {
     let reads = access == Access::Read;
-    let mut sink = Sink::new(bounds, reads);
+    let mut sink = Sink { outputs, ..Sink::new(bounds, reads) };
     // SAFETY: the sink outlives the call.
-    let processed = unsafe { execute(&statement.sql, &statement.params, reads, &mut sink)? };
+    let processed = unsafe { execute(&statement.sql, values, reads, &mut sink)? };
     if !statement.returns {
         sink.rows.total = processed;
     }
@@ -170,7 +189,7 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
     let sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
     let mut sink = Sink::new(Bounds { max_rows: 1, max_chars: usize::MAX, free_rows: 0 }, true);
     // SAFETY: the sink outlives the call. To SPI no utility statement is a reading one; EXPLAIN without ANALYZE is.
-    unsafe { execute(&sql, &statement.params, false, &mut sink)? };
+    unsafe { execute(&sql, Values::own(&statement.params), false, &mut sink)? };
     match serde_json::from_str::<[Explained; 1]>(&sink.rows.text) {
         Ok([explained]) => Ok(explained.plan.rows as u64),
         Err(error) => Err(Error::internal(&format!("EXPLAIN: {error}"))),
@@ -181,7 +200,7 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
 ///
 /// # Safety
 /// The sink stays where it is.
-unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink) -> Result<u64, Error> {
+unsafe fn execute(sql: &str, values: Values<'_>, read_only: bool, sink: &mut Sink) -> Result<u64, Error> {
     let _running = Running::enter();
     // SAFETY: connect and finish are paired; when an error is raised or returned between them, the guard's rollback ends the
     // connection. The list of parameters lives in SPI's memory, so until then.
@@ -189,8 +208,8 @@ unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink)
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
             return Err(Error::internal("SPI_connect failed"));
         }
-        let plan = plan_for(sql, params)?;
-        let params = bind(params);
+        let plan = plan_for(sql, values)?;
+        let params = bind(values);
         let dest = (&raw mut *sink).cast();
         let _watch = cost::watch(dest);
         let options = pg_sys::SPIExecuteOptions {
@@ -217,11 +236,11 @@ unsafe fn execute(sql: &str, params: &[Param], read_only: bool, sink: &mut Sink)
 ///
 /// # Safety
 /// SPI must be connected.
-unsafe fn plan_for(sql: &str, params: &[Param]) -> Result<pg_sys::SPIPlanPtr, Error> {
+unsafe fn plan_for(sql: &str, values: Values<'_>) -> Result<pg_sys::SPIPlanPtr, Error> {
     // SAFETY: SPI is connected; plans are kept in a memory context of the whole backend, and freed only here.
     unsafe {
         let mut types: Vec<pg_sys::Oid> =
-            params.iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
+            values.params().iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
         if sql.len() > KEPT_SQL {
             return prepare(sql, &mut types);
         }
@@ -281,15 +300,16 @@ unsafe fn prepare(sql: &str, types: &mut [pg_sys::Oid]) -> Result<pg_sys::SPIPla
 ///
 /// # Safety
 /// The list lives in the current memory context, which must outlive the execution.
-unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
-    if params.is_empty() {
+unsafe fn bind(values: Values<'_>) -> pg_sys::ParamListInfo {
+    let values = values.iter();
+    if values.len() == 0 {
         return std::ptr::null_mut();
     }
     // SAFETY: makeParamList allocates room for that many entries; each is filled before the list is used.
     unsafe {
-        let list = pg_sys::makeParamList(params.len() as i32);
+        let list = pg_sys::makeParamList(values.len() as i32);
         let entries = (*list).params.as_mut_ptr();
-        for (n, param) in params.iter().enumerate() {
+        for (n, (param, value)) in values.enumerate() {
             PLACE.with_borrow_mut(|place| {
                 let place = place.get_or_insert_default();
                 place.clear();
@@ -300,12 +320,12 @@ unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
             let mut io_param = pg_sys::InvalidOid;
             pg_sys::getTypeInputInfo(ptype, &mut input, &mut io_param);
             // NULL goes through the input function as well: a domain may refuse it.
-            let value = param.value.as_ref().map(|text| CString::new(text.as_str()).unwrap_or_default());
-            let pointer = value.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+            let text = value.map(|text| CString::new(text).unwrap_or_default());
+            let pointer = text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
             let datum = pg_sys::OidInputFunctionCall(input, pointer.cast_mut(), io_param, param.typmod);
             entries.add(n).write(pg_sys::ParamExternData {
                 value: datum,
-                isnull: param.value.is_none(),
+                isnull: value.is_none(),
                 pflags: pg_sys::PARAM_FLAG_CONST as u16,
                 ptype,
             });
@@ -320,6 +340,9 @@ unsafe fn bind(params: &[Param]) -> pg_sys::ParamListInfo {
 struct Sink {
     receiver: pg_sys::DestReceiver,
     rows: Rows,
+    /// How many columns are members of the object; 0: the first one is the object.
+    outputs: usize,
+    columns: Option<Columns>,
     keys: Option<Keys>,
     chars: usize,
     bounds: Bounds,
@@ -337,7 +360,7 @@ impl Sink {
             mydest: pg_sys::CommandDest::DestNone,
         };
         let rows = Rows { text: String::with_capacity(2048), ..Rows::default() };
-        Sink { receiver, rows, keys: None, chars: 0, bounds, stop }
+        Sink { receiver, rows, outputs: 0, columns: None, keys: None, chars: 0, bounds, stop }
     }
 }
 
@@ -349,7 +372,11 @@ unsafe extern "C-unwind" fn startup(
     columns: pg_sys::TupleDesc,
 ) {
     // SAFETY: `own` is the first field of a Sink that `execute` keeps alive; `columns` describes the rows to come.
-    unsafe { (*own.cast::<Sink>()).keys = Keys::of(columns) }
+    unsafe {
+        let sink = &mut *own.cast::<Sink>();
+        sink.columns = (sink.outputs > 0).then(|| Columns::of(columns, sink.outputs));
+        sink.keys = Keys::of(columns, sink.outputs.max(1));
+    }
 }
 
 /// Called after the last row, while the statement's snapshot is still active.
@@ -371,34 +398,44 @@ unsafe extern "C-unwind" fn receive(
     slot: *mut pg_sys::TupleTableSlot,
     own: *mut pg_sys::DestReceiver,
 ) -> bool {
-    // SAFETY: as in `startup`; the slot's first column is of type json, whose text is valid in the database's encoding, which
-    // is UTF8.
+    // SAFETY: as in `startup`; without `columns` the slot's first column is of type json, whose text is valid in the database's
+    // encoding, which is UTF8.
     unsafe {
         let sink = &mut *own.cast::<Sink>();
         sink.rows.total += 1;
+        if sink.columns.is_none() {
+            if (*slot).tts_nvalid < 1 {
+                pg_sys::slot_getsomeattrs_int(slot, 1);
+            }
+            if *(*slot).tts_isnull {
+                sink.rows.blank += 1;
+                return true;
+            }
+        }
         if sink.rows.cut || sink.rows.shown >= sink.bounds.max_rows.saturating_add(sink.bounds.free_rows) {
             return !sink.stop;
         }
-        if (*slot).tts_nvalid < 1 {
-            pg_sys::slot_getsomeattrs_int(slot, 1);
+        let text = &mut sink.rows.text;
+        let before = text.len();
+        if sink.rows.shown > 0 {
+            text.push(',');
         }
-        if *(*slot).tts_isnull {
-            return true;
+        let begin = text.len();
+        match &mut sink.columns {
+            Some(columns) => columns.write(text, slot),
+            None => {
+                let packed = pg_sys::pg_detoast_datum_packed((*(*slot).tts_values).cast_mut_ptr());
+                text.push_str(std::str::from_utf8_unchecked(pgrx::varlena::varlena_to_byte_slice(packed)));
+            }
         }
-        let packed = pg_sys::pg_detoast_datum_packed((*(*slot).tts_values).cast_mut_ptr());
-        let bytes = pgrx::varlena::varlena_to_byte_slice(packed);
-        let text = std::str::from_utf8_unchecked(bytes);
-        let chars = text.chars().count() + 1;
+        let chars = text[begin..].chars().count() + 1;
         let chars = if sink.rows.shown < sink.bounds.free_rows { 0 } else { chars };
         if sink.chars + chars > sink.bounds.max_chars {
+            text.truncate(before);
             sink.rows.cut = true;
             return !sink.stop;
         }
         sink.chars += chars;
-        if sink.rows.shown > 0 {
-            sink.rows.text.push(',');
-        }
-        sink.rows.text.push_str(text);
         sink.rows.shown += 1;
         if let Some(keys) = &mut sink.keys {
             keys.remember(slot);

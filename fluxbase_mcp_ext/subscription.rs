@@ -67,7 +67,7 @@ pub fn look(call: &Call, caller: &Caller, filter: &Filter) -> Reply {
     parts.extend(filter.uris.iter().enumerate().map(|(at, uri)| {
         let watched = seen.get(3 + at).is_some_and(|seen| *seen != NOT_WATCHED);
         // What cannot be read at the beginning is not honoured; what can no longer be read has changed.
-        let now = (first || watched).then(|| dispatch::read_resource(call, caller, uri));
+        let now = (first || watched).then(|| dispatch::read_resource(call, caller, uri, false));
         let now = now
             .and_then(|read| if first { read.ok() } else { Some(read.unwrap_or_else(|refusal| refusal)) })
             .map(|reply| hash(&[reply]));

@@ -1,6 +1,7 @@
-//! The delegate worker's process: it makes calls over HTTP for backends, so that none is made in a transaction.
+//! The delegate worker's process: it makes calls over HTTP and moves the bytes of stored files for backends, so that neither happens in a
+//! transaction.
 //!
-//! Two threads. The main one belongs to Postgres: it waits on its latch, obeys signals, reads settings and writes to the log. The
+//! Two threads, and some for files. The main one belongs to Postgres: it waits on its latch, obeys signals, reads settings and writes to the log. The
 //! other one has all signals blocked, never calls Postgres, and runs the server of `fluxbase_delegate`.
 //!
 //! Invariants:
@@ -21,7 +22,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use fluxbase_delegate::outgoing::System;
-use fluxbase_delegate::{Limits, Policy, Server, socket};
+use fluxbase_delegate::{Limits, Policy, Server, Storage, socket};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags};
 use pgrx::prelude::*;
 
@@ -33,6 +34,9 @@ pub const SOCKET: &str = "pg_stat_tmp/fluxbase_mcp_delegate";
 
 /// What the process is called in `pg_stat_activity`.
 const NAME: &str = "fluxbase_mcp delegate";
+
+/// Most threads that read and write files, or ask for the addresses of names. They inherit the mask of signals.
+const BLOCKING: usize = 32;
 
 /// Has Postgres start the worker. Call from `_PG_init` while the server preloads the library.
 pub fn register() {
@@ -94,6 +98,7 @@ pub extern "C-unwind" fn fluxbase_mcp_delegate_main(_argument: pg_sys::Datum) {
         Ok(server) => server,
         Err(error) => stop(&format!("the delegate worker cannot begin: {error}")),
     };
+    server.set_storage(storage());
     let (tell, told) = channel();
     let (ring, bell) = match UnixStream::pair() {
         Ok(pair) => pair,
@@ -111,7 +116,11 @@ pub extern "C-unwind" fn fluxbase_mcp_delegate_main(_argument: pg_sys::Datum) {
 
 /// The other thread. It must not call Postgres, not even to write to the log.
 fn serve(server: Server, mut bell: Bell) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             bell.log(format!("no runtime: {error}"));
@@ -186,14 +195,24 @@ fn limits() -> Limits {
         max_calls: gucs::worker_max_calls(),
         max_pending: gucs::worker_max_pending(),
         max_bytes: gucs::worker_max_memory(),
+        // What a message may hold may be stored.
+        max_request: gucs::max_message_size() as u64,
         keep: gucs::worker_keep(),
         ..Limits::default()
     }
 }
 
 fn settings() -> Result<(Policy, Limits), String> {
-    let policy = Policy::new(&gucs::functions_url(), &gucs::functions_allowed_hosts())?;
+    let policy = Policy::new(&gucs::functions_url(), &gucs::functions_allowed_hosts())?
+        .with_endpoint("mcp.embedding_url", &gucs::embedding_url())?;
     Ok((policy, limits()))
+}
+
+/// Where files are stored. What is wrong is for the log, and for whoever wants to store.
+fn storage() -> Result<Storage, String> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let opened = Storage::open(&gucs::storage_url(), &gucs::storage_credentials_file(), environment);
+    opened.inspect_err(|error| warning!("{error}. No files are stored and read until that is mended."))
 }
 
 /// Reads the configuration files, as every process does at SIGHUP, and hands over what the server obeys.
@@ -204,6 +223,8 @@ fn reload(server: &Server) {
         Ok((policy, limits)) => server.set(policy, limits),
         Err(error) => warning!("{error} The delegate worker keeps to what was set before."),
     }
+    // The file with the key may be another one, too.
+    server.set_storage(storage());
 }
 
 /// Runs `begin` with all signals blocked: threads that it starts never run a handler of Postgres's, and take no wake-up away.

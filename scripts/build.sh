@@ -3,6 +3,8 @@
 #   build.sh tree MAJOR           the listener, and the extension in the private Postgres tree
 #   build.sh install PG_CONFIG    the extension in the Postgres of that pg_config
 #   build.sh bench                what tests/bench/run.sh needs, then runs it
+#   build.sh bench-instructions   the same for tests/bench/instructions.sh
+#   build.sh vectors-bench        what tests/bench/vectors.sh needs, then runs it
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$ROOT/scripts/deps.sh"
@@ -30,5 +32,15 @@ case ${1:-} in
         server_environment
         exec bash "$ROOT/tests/bench/run.sh"
         ;;
-    *) die "what should be built?" "Write: scripts/build.sh tree 18 | install PG_CONFIG | bench" ;;
+    bench-instructions)
+        need_build_tools
+        server_environment
+        exec bash "$ROOT/tests/bench/instructions.sh"
+        ;;
+    vectors-bench)
+        need_build_tools
+        server_environment
+        exec bash "$ROOT/tests/bench/vectors.sh"
+        ;;
+    *) die "what should be built?" "Write: scripts/build.sh tree 18 | install PG_CONFIG | bench | bench-instructions | vectors-bench" ;;
 esac

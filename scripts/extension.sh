@@ -29,6 +29,7 @@ extension_target() {
     local tag
     tag=$(pg_major "$1")
     case $1 in
+        "$STATE"/postgres/*-cassert/*) tag=$tag-cassert ;;
         "$STATE"/postgres/*) ;;
         *) tag=$tag-$(printf %s "$1" | sha256sum | cut -c1-6) ;;
     esac

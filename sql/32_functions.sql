@@ -72,10 +72,31 @@ BEGIN
         COMMENT ON COLUMN functions.edge_executions.status IS
             'completed: the function answered, with whatever HTTP status; failed: it did not; running: it has not answered, or its server ended.';
         CREATE INDEX edge_executions_function ON functions.edge_executions (function_id, started_at);
+        CREATE INDEX edge_executions_started ON functions.edge_executions (started_at);
         ALTER TABLE functions.edge_executions ENABLE ROW LEVEL SECURITY;
         RETURN NEXT 'table functions.edge_executions created';
     ELSE
         RETURN NEXT 'table functions.edge_executions is there already and was left as it is';
+    END IF;
+    IF to_regclass('functions.secrets') IS NULL THEN
+        CREATE TABLE functions.secrets (
+            id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+            scope text NOT NULL GENERATED ALWAYS AS (CASE WHEN namespace IS NULL THEN 'global' ELSE 'namespace' END) STORED,
+            namespace text CHECK (namespace ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'),
+            name text NOT NULL CHECK (name ~ '^[A-Z][A-Z0-9_]{0,63}$'),
+            value text NOT NULL CHECK (octet_length(value) <= 32768),
+            created_at timestamptz NOT NULL DEFAULT now(),
+            updated_at timestamptz NOT NULL DEFAULT now()
+        );
+        CREATE UNIQUE INDEX secrets_name ON functions.secrets (coalesce(namespace, ''), name);
+        COMMENT ON TABLE functions.secrets IS
+            'Secrets of edge functions. Write them with mcp.set_function_secret. No key of an assistant reads a value.';
+        COMMENT ON COLUMN functions.secrets.value IS
+            'For superusers and the runtime''s own role (mcp.allow_functions_runtime): never grant it to a role that keys stand for.';
+        ALTER TABLE functions.secrets ENABLE ROW LEVEL SECURITY;
+        RETURN NEXT 'table functions.secrets created';
+    ELSE
+        RETURN NEXT 'table functions.secrets is there already and was left as it is';
     END IF;
     IF EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'mcp_admin') THEN
         GRANT USAGE ON SCHEMA functions TO mcp_admin;
@@ -86,7 +107,12 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polname = 'admin' AND p.polrelid = 'functions.edge_executions'::regclass) THEN
             CREATE POLICY admin ON functions.edge_executions TO mcp_admin USING (true) WITH CHECK (true);
         END IF;
-        RETURN NEXT 'mcp_admin may register functions and read their executions';
+        -- All but SELECT of the value: what an administrator's key may not see, no assistant can be made to tell.
+        GRANT SELECT (id, scope, namespace, name, created_at, updated_at), INSERT, UPDATE, DELETE ON functions.secrets TO mcp_admin;
+        IF NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polname = 'admin' AND p.polrelid = 'functions.secrets'::regclass) THEN
+            CREATE POLICY admin ON functions.secrets TO mcp_admin USING (true) WITH CHECK (true);
+        END IF;
+        RETURN NEXT 'mcp_admin may register functions, read their executions, and set their secrets';
     END IF;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA functions TO %I', usable);

@@ -118,6 +118,22 @@ BEGIN
         END IF;
     END IF;
 
+    IF EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'storage' AND c.relname = 'objects') THEN
+        IF NOT mcp._preloaded() THEN
+            RETURN QUERY SELECT 'warn', 'storage', 'there is no delegate worker: files can be neither stored nor read',
+                                'Add fluxbase_mcp_ext to shared_preload_libraries and restart.';
+        ELSE
+            RETURN QUERY SELECT CASE WHEN w.state = 'running' AND w.storage_error IS NULL THEN 'ok' ELSE 'error' END, 'storage',
+                                CASE WHEN w.state <> 'running' THEN 'the delegate worker does not answer: files can be neither stored nor read'
+                                     WHEN w.storage_error IS NULL THEN 'files are stored: ' || w.storage
+                                     ELSE 'no files can be stored: ' || w.storage_error END,
+                                CASE WHEN w.state <> 'running' THEN w.hint
+                                     WHEN w.storage_error IS NOT NULL THEN 'See mcp.storage_url and mcp.storage_credentials_file in docs/reference.md.' END
+                           FROM mcp.worker_status() AS w;
+        END IF;
+    END IF;
+
     IF current_setting('mcp.enabled')::bool THEN
         RETURN QUERY SELECT 'ok', 'enabled', 'mcp.enabled is on', NULL::text;
     ELSE

@@ -205,6 +205,7 @@ BEGIN
             SELECT f.*, row_number() OVER () AS at
               FROM (SELECT * FROM mcp._doctor_server()
                     UNION ALL SELECT * FROM mcp._doctor_roles()
+                    UNION ALL SELECT * FROM mcp._doctor_jobs()
                     UNION ALL SELECT * FROM mcp._doctor_listener()
                     UNION ALL SELECT * FROM mcp._doctor_keys()
                     UNION ALL SELECT * FROM mcp._doctor_registrations()

@@ -28,6 +28,7 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA mcp FROM PUBLIC;
 
 -- Open to everybody on purpose: they run as the caller and tell nothing but what the caller may know anyway.
 GRANT EXECUTE ON FUNCTION
+    mcp._job_say(pg_catalog.text), mcp._job_progress(pg_catalog.float8, pg_catalog.text, pg_catalog.jsonb), mcp._job_log(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb),
     mcp.handle(pg_catalog.jsonb), mcp._handle(pg_catalog.text), mcp.authenticate(pg_catalog.text),
     mcp.claim(pg_catalog.text), mcp.claims(), mcp.version(),
     mcp.progress(pg_catalog.float8, pg_catalog.float8, pg_catalog.text), mcp.log(pg_catalog.text, pg_catalog.jsonb, pg_catalog.text)
@@ -36,8 +37,35 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
     mcp._generate_key(pg_catalog.text), mcp._keys_changed(pg_catalog.oid), mcp._setting_allowed(pg_catalog.text),
     mcp._check_setting(pg_catalog.text, pg_catalog.text), mcp._scopes(),
-    mcp._outer_user(), mcp._preloaded(), mcp.worker_status(), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
+    mcp._outer_user(), mcp._preloaded(), mcp.worker_status(), mcp.jobs_status(), mcp._wake_jobs(pg_catalog.bool), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
     mcp._check_tool(pg_catalog.text, pg_catalog.oid, pg_catalog.text, pg_catalog.text, pg_catalog.text),
     mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text),
-    mcp._check_procedure(pg_catalog.oid, pg_catalog.text, pg_catalog.bool)
+    mcp._check_procedure(pg_catalog.oid, pg_catalog.text, pg_catalog.bool),
+    mcp._check_job(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8),
+    mcp._schedule_next(pg_catalog.text, pg_catalog.text, pg_catalog.int8),
+    mcp._schedule_due(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.int8),
+    mcp._job_pause(pg_catalog.int4, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
     TO mcp_owner;
+
+-- The workers of background jobs may call what stands in 36_jobs_worker.sql and 36_jobs_runner.sql for them, and upkeep.
+GRANT EXECUTE ON FUNCTION
+    mcp._jobs_there(), mcp._jobs_worker_start(pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4),
+    mcp._jobs_worker_state(pg_catalog.uuid, pg_catalog.text), mcp._jobs_orphans(pg_catalog.uuid),
+    mcp._jobs_claim(pg_catalog.uuid, pg_catalog.int4, pg_catalog.interval),
+    mcp._jobs_heartbeat(pg_catalog.uuid, pg_catalog.uuid[], pg_catalog.int4[], pg_catalog.interval),
+    mcp._jobs_finish(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool),
+    mcp._jobs_progress(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.float8, pg_catalog.text, pg_catalog.jsonb),
+    mcp._jobs_log(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb),
+    mcp._jobs_take_back(), mcp._jobs_release(pg_catalog.uuid, pg_catalog.uuid[]), mcp._jobs_next_due(), mcp._jobs_schedule()
+    TO mcp_jobs;
+DO $$
+DECLARE
+    routine record;
+BEGIN
+    FOR routine IN SELECT p.oid::pg_catalog.regprocedure AS name FROM pg_catalog.pg_proc AS p
+                    WHERE p.pronamespace OPERATOR(pg_catalog.=) 'mcp'::pg_catalog.regnamespace AND p.proname ~ '^_maintain_'
+                      AND p.pronargs OPERATOR(pg_catalog.=) 0 LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO mcp_jobs', routine.name);
+    END LOOP;
+END
+$$;

@@ -72,6 +72,15 @@ SELECT json_build_object(
                     'enum_labels', CASE WHEN b.typtype = 'e'
                                         THEN (SELECT json_agg(l.enumlabel ORDER BY l.enumsortorder)
                                                 FROM pg_enum AS l WHERE l.enumtypid = b.oid) ELSE '[]' END,
+                    -- Types that pgvector has distances for, and where it is.
+                    'vector', CASE WHEN b.oid = 'bit'::regtype OR (b.oid >= 16384 AND b.typname IN ('vector', 'halfvec', 'sparsevec')) THEN (
+                      SELECT json_build_object('kind', b.typname, 'schema', x.nspname)
+                        FROM pg_extension AS v JOIN pg_namespace AS x ON x.oid = v.extnamespace
+                       WHERE v.extname = 'vector'
+                         AND (b.oid = 'bit'::regtype OR EXISTS (
+                           SELECT FROM pg_depend AS d
+                            WHERE d.classid = 'pg_type'::regclass AND d.objid = b.oid AND d.refclassid = 'pg_extension'::regclass
+                              AND d.refobjid = v.oid AND d.deptype = 'e'))) END,
                     'select', has_column_privilege(c.oid, a.attnum, 'SELECT'),
                     'insert', has_column_privilege(c.oid, a.attnum, 'INSERT'),
                     'update', has_column_privilege(c.oid, a.attnum, 'UPDATE'))

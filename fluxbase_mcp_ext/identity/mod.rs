@@ -19,6 +19,7 @@ use std::rc::Rc;
 
 use fluxbase_credential::{Credential, Key, Kind, Scopes};
 use pgrx::{PgSqlErrorCode, PgXactCallbackEvent, pg_sys, register_xact_callback};
+use serde_json::{Map, Value};
 
 use crate::error;
 use crate::guard;
@@ -112,6 +113,38 @@ pub fn of_credential(credential: &Credential) -> Result<Rc<Identity>, Refusal> {
     });
     key.identity.replace(Some((identity.clone(), known)));
     Ok(identity)
+}
+
+/// The identity that a job was submitted with, as its row has it: the role, its claims (`None`: none are set), and the settings of the key.
+/// The role is looked at anew.
+///
+/// # Errors
+/// [`Refusal::Role`]: it is gone, or has become superuser.
+pub fn of_job(
+    role: &str,
+    key_id: Option<&str>,
+    claims: Option<&Map<String, Value>>,
+    settings: &Map<String, Value>,
+) -> Result<Identity, Refusal> {
+    let oid = role::by_name(role).ok_or(Refusal::Role)?;
+    let known = role::describe(oid);
+    if known.superuser {
+        return Err(Refusal::Role);
+    }
+    let sub = claims.and_then(|claims| claims.get("sub")).and_then(Value::as_str);
+    let mut all = known.settings.clone();
+    all.extend(settings.iter().filter(|(name, _)| role::may_be_set(name)).filter_map(|(name, value)| {
+        Some((CString::new(name.as_str()).ok()?, CString::new(value.as_str()?).ok()?))
+    }));
+    Ok(Identity {
+        key_id: key_id.map(str::to_owned),
+        role: oid,
+        claims: claims.map(|claims| claims::settings(sub, role, claims)).unwrap_or_default(),
+        settings: all,
+        scopes: Scopes::ALL,
+        admin: false,
+        rate_limit: None,
+    })
 }
 
 /// Takes a key's identity for the rest of the transaction; `text` is a plain key or a wire credential.

@@ -39,6 +39,27 @@ impl Function {
         self.invoke(given.collect())
     }
 
+    /// Calls it as a job: with the payload, JSON text, if it takes an argument. The result as JSON text. A procedure is called as well; what
+    /// it would commit is refused by Postgres.
+    ///
+    /// # Errors
+    /// As for [`Function::call`].
+    pub fn run_as_job(&self, payload: Option<&str>) -> Result<Option<String>, Error> {
+        let argument = match (self.arguments.first(), payload) {
+            (None, _) => None,
+            // Without a payload the default of the function's own.
+            (Some(argument), None) if argument.optional => None,
+            (Some(_), payload) => {
+                Some(Given { place: "payload".to_owned(), value: Some(payload.unwrap_or("null").to_owned()) })
+            }
+        };
+        let answer = self.invoke(argument.map(Some).into_iter().collect())?;
+        Ok(match self.form() {
+            Form::Text | Form::Bytes => answer.map(|text| Value::String(text).to_string()),
+            Form::Json | Form::Void | Form::Other => answer,
+        })
+    }
+
     /// Calls it with the members of an object as its arguments.
     ///
     /// # Errors

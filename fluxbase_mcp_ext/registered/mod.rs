@@ -10,7 +10,7 @@
 
 pub mod check;
 mod context;
-mod function;
+pub mod function;
 mod invoke;
 pub mod notify;
 mod procedure;

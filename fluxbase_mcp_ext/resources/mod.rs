@@ -2,13 +2,16 @@
 //!
 //! A built-in resource is one entry here and a function in one of the family files; registered ones come from `registered`.
 //! Invariants: a resource shows only what a tool would show the same caller; a template matches whole path segments,
-//! percent-decoded, never more than it names.
+//! percent-decoded, never more than it names; the key of a stored object is the rest of its URI.
 
 mod functions;
+pub mod jobs;
 pub mod rpc;
 mod schema;
+mod storage;
 
 use fluxbase_credential::Scope;
+use fluxbase_delegate::Id;
 use fluxbase_protocol::ResourceEntry;
 
 use crate::dispatch::Request;
@@ -39,6 +42,8 @@ pub struct Resource<'a> {
 pub enum Read<'a> {
     /// A function of ours; the strings are the template's segments in their order.
     BuiltIn(fn(&Request<'_>, &[String]) -> Result<String, Error>),
+    /// One that says of itself what it is, or that there is none.
+    Object(fn(&Request<'_>, &[String]) -> Result<Option<Contents>, Error>),
     /// A function of a DBA's.
     Registered(&'a registered::Resource),
 }
@@ -49,6 +54,8 @@ pub enum Contents {
     Text(String),
     /// JSON text of a list of contents.
     Raw(String),
+    /// The delegate worker has it; the listener asks again.
+    Pending(Id),
 }
 
 impl<'a> Resource<'a> {
@@ -121,7 +128,46 @@ pub static RESOURCES: &[Resource<'static>] = &[
         scopes: &[Scope::ExecuteRpc],
         read: Read::BuiltIn(rpc::one),
     },
+    Resource {
+        uri: "fluxbase://storage/buckets",
+        name: "storage_buckets",
+        title: "Storage Buckets",
+        description: "The buckets of stored files that you may see.",
+        mime_type: "application/json",
+        scopes: &[Scope::ReadStorage],
+        read: Read::BuiltIn(storage::buckets),
+    },
+    Resource {
+        uri: "fluxbase://storage/{bucket}/{path}",
+        name: "storage_object",
+        title: "Stored Object",
+        description: "One stored file, as text or blob.",
+        mime_type: "",
+        scopes: &[Scope::ReadStorage],
+        read: Read::Object(storage::object),
+    },
+    Resource {
+        uri: "fluxbase://jobs",
+        name: "jobs",
+        title: "Jobs",
+        description: "The jobs that you may submit.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteJobs],
+        read: Read::BuiltIn(jobs::all),
+    },
+    Resource {
+        uri: "fluxbase://jobs/{namespace}/{name}",
+        name: "job",
+        title: "Job",
+        description: "One job that you may submit, with the schema of its payload.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteJobs],
+        read: Read::BuiltIn(jobs::one),
+    },
 ];
+
+/// The template of stored objects. Of this one alone the last name takes the rest of a URI: people write keys with their slashes.
+pub const OBJECT: &str = "fluxbase://storage/{bucket}/{path}";
 
 /// The built-in resource that `uri` names, with the segments that stand for the template's names.
 pub fn built_in(uri: &str) -> Option<(&'static Resource<'static>, Vec<String>)> {
@@ -129,16 +175,24 @@ pub fn built_in(uri: &str) -> Option<(&'static Resource<'static>, Vec<String>)> 
 }
 
 fn captures(template: &str, uri: &str) -> Option<Vec<String>> {
+    if template == OBJECT {
+        let (bucket, key) = uri.strip_prefix("fluxbase://storage/")?.split_once('/')?;
+        return [bucket, key].map(decoded).into_iter().collect();
+    }
     let (mut asked, mut found) = (uri.split('/'), Vec::new());
     for part in template.split('/') {
         let segment = asked.next()?;
         if part.starts_with('{') {
-            found.push(percent_decode(segment).filter(|text| !text.is_empty() && !text.contains('\0'))?);
+            found.push(decoded(segment)?);
         } else if part != segment {
             return None;
         }
     }
     asked.next().is_none().then_some(found)
+}
+
+fn decoded(segment: &str) -> Option<String> {
+    percent_decode(segment).filter(|text| !text.is_empty() && !text.contains('\0'))
 }
 
 fn percent_decode(segment: &str) -> Option<String> {

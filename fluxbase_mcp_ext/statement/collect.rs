@@ -4,7 +4,7 @@
 //! by a statement over them, which stops at the size bound.
 #![allow(unsafe_code)]
 
-use fluxbase_query::{Column, Param};
+use fluxbase_query::{Column, Param, Values};
 use pgrx::{PgTupleDesc, pg_sys};
 
 use super::{Bounds, Rows, Running, Sink, bind, items, prepare};
@@ -44,7 +44,7 @@ pub struct Collected {
 pub fn collect(work: &Work, params: &[Param], most: Option<u64>) -> Result<Collected, Error> {
     // SAFETY: snapshots are pushed and popped in pairs; on an error the guard's rollback frees executor, store and snapshot.
     unsafe {
-        let params = bind(params);
+        let params = bind(Values::own(params));
         let store = pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem);
         let receiver = pg_sys::CreateDestReceiver(pg_sys::CommandDest::DestTuplestore);
         SetTuplestoreDestReceiverParams(

@@ -1,4 +1,4 @@
-//! The order keys of a result: the columns after the first, of which only the last shown row's are ever read.
+//! The order keys of a result: the columns after those of the object, of which only the last shown row's are ever read.
 //!
 //! Which row is the last is known when the next one does not come, and by then the executor has used its memory again. So the
 //! values of each shown row are copied over those of the row before, into memory that is there already, and become text once, when
@@ -11,8 +11,10 @@ use pgrx::pg_sys;
 
 const WORD: usize = size_of::<u64>();
 
-/// The keys of one row. Made only for a result with more than one column.
+/// The keys of one row. Made only for a result that has some.
 pub(super) struct Keys {
+    /// How many columns stand before them.
+    before: usize,
     columns: Vec<Column>,
     /// The values behind one another, each at the start of a word: no type asks for more alignment.
     words: Vec<u64>,
@@ -28,21 +30,21 @@ struct Column {
 }
 
 impl Keys {
-    /// `None` when the result has one column.
+    /// `None` when the result has no more than `before` columns.
     ///
     /// # Safety
     /// `columns` describes the result.
-    pub(super) unsafe fn of(columns: pg_sys::TupleDesc) -> Option<Keys> {
-        // SAFETY: numbers from 2 to natts are columns of the descriptor; their types are looked up in the system cache.
+    pub(super) unsafe fn of(columns: pg_sys::TupleDesc, before: usize) -> Option<Keys> {
+        // SAFETY: numbers from 1 to natts are columns of the descriptor; their types are looked up in the system cache.
         unsafe {
-            let described = (2..=(*columns).natts).map(|number| {
+            let described = (before as i32 + 1..=(*columns).natts).map(|number| {
                 let type_oid = pg_sys::SPI_gettypeid(columns, number);
                 let (mut length, mut by_value) = (0, false);
                 pg_sys::get_typlenbyval(type_oid, &mut length, &mut by_value);
                 Column { type_oid, length, by_value }
             });
             let columns: Vec<Column> = described.collect();
-            (!columns.is_empty()).then(|| Keys { columns, words: Vec::new(), starts: Vec::new() })
+            (!columns.is_empty()).then(|| Keys { before, columns, words: Vec::new(), starts: Vec::new() })
         }
     }
 
@@ -55,17 +57,17 @@ impl Keys {
         self.starts.clear();
         // SAFETY: after slot_getsomeattrs_int the arrays hold as many values as the result has columns.
         unsafe {
-            let all = self.columns.len() + 1;
+            let all = self.before + self.columns.len();
             if usize::try_from((*slot).tts_nvalid).is_ok_and(|valid| valid < all) {
                 pg_sys::slot_getsomeattrs_int(slot, all as i32);
             }
             for (n, column) in self.columns.iter().enumerate() {
-                if *(*slot).tts_isnull.add(n + 1) {
+                if *(*slot).tts_isnull.add(self.before + n) {
                     self.starts.push(None);
                     continue;
                 }
                 self.starts.push(Some(self.words.len()));
-                let value = *(*slot).tts_values.add(n + 1);
+                let value = *(*slot).tts_values.add(self.before + n);
                 if column.by_value {
                     self.words.push(value.value() as u64);
                 } else {

@@ -11,13 +11,14 @@
 //!
 //! Which hosts may be called is the worker's: see `fluxbase_delegate`.
 
+pub mod job;
 mod reply;
 mod table;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluxbase_delegate::client::Said;
-use fluxbase_delegate::{Answer, Call, Failure, Id, Request as Ask, token};
+use fluxbase_delegate::{Answer, Call, Failure, Head, Id, Reply, Request as Ask, token};
 use fluxbase_protocol::ToolContent;
 use fluxbase_query::{Arguments, Outcome as Undone, QueryError, show};
 use serde_json::{Map, Value};
@@ -80,7 +81,7 @@ pub fn invoke(request: &Request<'_>) -> Result<Done, Error> {
 fn begin(request: &Request<'_>, asked: &Asked, later: bool) -> Result<Done, Error> {
     let key_id = request.identity.key_id.as_deref();
     let found = table::find(&asked.name, asked.namespace.as_deref())?;
-    check(request, &found)?;
+    check(key_id, &found)?;
     let url = url(&found)?;
     if !delegate::is_there() {
         return Err(delegate::Lost::NotPreloaded.into_error(NOTHING));
@@ -93,10 +94,10 @@ fn begin(request: &Request<'_>, asked: &Asked, later: bool) -> Result<Done, Erro
     if later {
         let id = found.execution.replace('-', "").parse::<Id>().map_err(Error::internal)?;
         let (owner, token) = (owner(request), delegate::token());
-        delegate::at_commit(Ask::Submit { id, owner, token, call }, asked.body.clone());
+        delegate::at_commit(Ask::Submit { id, owner, token, work: call.into() }, asked.body.clone());
         return Ok(Done::kept(Outcome::Pending(id)));
     }
-    let said = delegate::ask(&Ask::Call { call }, &asked.body);
+    let said = delegate::ask(&Ask::Call { work: call.into() }, &asked.body);
     end(said, &found.title(), &found.execution, found.logged.then_some(key_id))
 }
 
@@ -123,7 +124,7 @@ fn finish(request: &Request<'_>, asked: &Asked, Pending { id, abandon }: Pending
 }
 
 /// Whose a submitted call is: the same key must ask for it, with the same arguments.
-fn owner(request: &Request<'_>) -> String {
+pub fn owner(request: &Request<'_>) -> String {
     let who = request.identity.key_id.as_deref().unwrap_or_default();
     let arguments = Sha256::digest(request.arguments.unwrap_or_default());
     format!("{} {who} {}", delegate::token(), URL_SAFE_NO_PAD.encode(arguments))
@@ -138,9 +139,12 @@ fn end(
     row_of: Option<Option<&str>>,
 ) -> Result<Done, Error> {
     let (ended, outcome) = match said {
-        Ok(Said::Reply(answer)) => {
-            let text = reply::to_json(&answer, execution, gucs::max_result_chars());
-            (Ended::answered(answer.head.status), Outcome::Output(object(text, Vec::new())))
+        Ok(Said::Reply(Reply { head: Head::Http(head), body })) => {
+            let text = reply::to_json(&head, &body, execution, gucs::max_result_chars());
+            (Ended::answered(head.status), Outcome::Output(object(text, Vec::new())))
+        }
+        Ok(Said::Reply(_)) => {
+            return Err(Error::internal("the delegate worker answered a call over HTTP with something else"));
         }
         Ok(Said::Failed(failure)) => {
             let text = format!("{failure}. {}", failure.advice());
@@ -171,7 +175,7 @@ fn failed(title: &str, execution: &str, why: &str) -> Outcome {
 }
 
 /// What the function's row says about being called now.
-fn check(request: &Request<'_>, found: &Found) -> Result<(), Error> {
+fn check(key_id: Option<&str>, found: &Found) -> Result<(), Error> {
     if !found.enabled {
         return Err(Error::refused(
             "55000",
@@ -190,7 +194,7 @@ fn check(request: &Request<'_>, found: &Found) -> Result<(), Error> {
         ));
     }
     if let Some(limit) = found.rate_limit {
-        let who = request.identity.key_id.as_deref().unwrap_or(&found.role);
+        let who = key_id.unwrap_or(&found.role);
         if let Err(seconds) = rate_limit::count(&format!("function {} {who}", found.id), limit) {
             return Err(Error::refused(
                 "54000",

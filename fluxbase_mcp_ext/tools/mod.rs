@@ -6,9 +6,12 @@
 
 mod confirm;
 pub mod functions;
+pub mod jobs;
 pub mod rpc;
 mod schema;
+pub mod storage;
 mod tables;
+pub mod vectors;
 
 use fluxbase_credential::Scope;
 use fluxbase_delegate::Id;
@@ -133,7 +136,7 @@ pub static TOOLS: &[Tool<'static>] = &[
         name: "query_table",
         title: "Query a table",
         description: "Read rows of a table or view: filter, related tables, aggregates, order, paging. Row-level security applies.",
-        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"e.g. id,short:long_name,doc->a->>b,price::text,author:people(name),tags!inner(name); with aggregates the rest are groups: city,n:count(),price.sum() (avg min max); default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | value}, ANDed; column may be doc->a->>b or relation.column; groups or/and: [filter,…], not: filter; ops eq neq gt gte lt lte like ilike match imatch is isnot in nin isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts(english), not.op, op(any), op(all)","additionalProperties":true},"embed":{"type":"object","description":"{relation of select: {filter, order, limit, offset}}","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc.nullslast,author(name),id; with aggregates names of outputs"},"limit":{"type":"integer","minimum":0,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0},"cursor":{"type":"string","description":"next_cursor of the page before; same table, filter, order"},"count":{"type":"string","enum":["exact","planned","estimated"],"description":"asks for total_count"},"max_chars":{"type":"integer","minimum":1,"description":"size of the answer"}},"required":["table"],"additionalProperties":false}"#,
+        input_schema: r#"{"type":"object","properties":{"table":{"type":"string","description":"name or schema.name"},"select":{"type":"string","description":"e.g. id,short:long_name,doc->a->>b,price::text,author:people(name),tags!inner(name); with aggregates the rest are groups: city,n:count(),price.sum() (avg min max); default *"},"filter":{"type":"object","description":"{column: \"op.value\" | {op: value} | value}, ANDed; column may be doc->a->>b or relation.column; groups or/and: [filter,…], not: filter; ops eq neq gt gte lt lte like ilike match imatch is isnot in nin isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts(english), not.op, op(any), op(all)","additionalProperties":true},"embed":{"type":"object","description":"{relation of select: {filter, order, limit, offset}}","additionalProperties":true},"order":{"type":"string","description":"e.g. created_at.desc.nullslast,author(name),id; with aggregates names of outputs"},"limit":{"type":"integer","minimum":0,"default":100,"description":"at most 1000 unless the server says otherwise"},"offset":{"type":"integer","minimum":0,"default":0},"cursor":{"type":"string","description":"next_cursor of the page before; same table, filter, order"},"count":{"type":"string","enum":["exact","planned","estimated"],"description":"asks for total_count"},"max_chars":{"type":"integer","minimum":1,"description":"size of the answer"},"vector_search":{"type":"object","description":"{query or embedding, column, threshold}"}},"required":["table"],"additionalProperties":false}"#,
         output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"rows":{"type":"array","items":{"type":"object"}},"count":{"type":"integer","description":"rows in this answer"},"has_more":{"type":"boolean"},"total_count":{"type":"integer"},"next_cursor":{"type":"string"},"truncated":{"type":"object","properties":{"why":{"type":"string"},"next":{"type":"object"}}},"notes":{"type":"array","items":{"type":"string"}}},"required":["untrusted","rows","count","has_more"]}"#,
         scopes: &[Scope::ReadTables],
         access: Access::Read,
@@ -228,11 +231,126 @@ pub static TOOLS: &[Tool<'static>] = &[
         annotations: CHANGES_EACH_TIME,
         run: Body::BuiltIn(rpc::invoke),
     },
+    Tool {
+        name: "list_objects",
+        title: "List stored objects",
+        description: "List the files of a bucket that you may see, by key. The resource fluxbase://storage/buckets lists the buckets.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"prefix":{"type":"string"},"delimiter":{"type":"string","description":"such as /: keys with it after the prefix become common_prefixes"},"limit":{"type":"integer","minimum":1,"default":100},"start_after":{"type":"string","description":"next_marker of the page before"}},"required":["bucket"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"objects":{"type":"array","items":{"type":"object","properties":{"key":{"type":"string"},"size":{"type":"integer"},"content_type":{"type":"string"},"etag":{"type":"string"},"last_modified":{"type":"string"}},"required":["key","size","content_type","etag","last_modified"]}},"count":{"type":"integer"},"common_prefixes":{"type":"array","items":{"type":"string"}},"is_truncated":{"type":"boolean"},"next_marker":{"type":"string"}},"required":["objects","count","is_truncated"]}"#,
+        scopes: &[Scope::ReadStorage],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(storage::list),
+    },
+    Tool {
+        name: "download_object",
+        title: "Download an object",
+        description: "Read a stored file: text, an image, or base64; up to 10 MB at once.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"key":{"type":"string"},"offset":{"type":"integer","minimum":0,"description":"first byte of a part"},"length":{"type":"integer","minimum":1,"description":"bytes of a part"}},"required":["bucket","key"],"additionalProperties":false}"#,
+        output_schema: "",
+        scopes: &[Scope::ReadStorage],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(storage::download),
+    },
+    Tool {
+        name: "upload_object",
+        title: "Upload an object",
+        description: "Store a file in a bucket, or replace one.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"key":{"type":"string"},"content":{"type":"string"},"content_type":{"type":"string","description":"left out: told from the content"},"encoding":{"type":"string","enum":["text","base64"],"default":"text"},"metadata":{"type":"object"},"overwrite":{"type":"boolean","default":true}},"required":["bucket","key","content"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"key":{"type":"string"},"size":{"type":"integer"},"content_type":{"type":"string"},"etag":{"type":"string"},"bucket":{"type":"string"},"version":{"type":"string"}},"required":["key","size","content_type","etag","bucket","version"]}"#,
+        scopes: &[Scope::WriteStorage],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(storage::upload),
+    },
+    Tool {
+        name: "delete_object",
+        title: "Delete an object",
+        description: "Delete a stored file.",
+        input_schema: r#"{"type":"object","properties":{"bucket":{"type":"string"},"key":{"type":"string"}},"required":["bucket","key"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"deleted":{"type":"boolean"},"bucket":{"type":"string"},"key":{"type":"string"}},"required":["deleted","bucket","key"]}"#,
+        scopes: &[Scope::WriteStorage],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(storage::delete),
+    },
+    Tool {
+        name: "submit_job",
+        title: "Submit a job",
+        description: "Submit a background job, which runs as you. The resource fluxbase://jobs lists them.",
+        input_schema: r#"{"type":"object","properties":{"job_name":{"type":"string"},"namespace":{"type":"string"},"payload":{"type":"object"},"priority":{"type":"integer","default":0},"scheduled_at":{"type":"string","description":"RFC 3339"},"idempotency_key":{"type":"string"},"max_retries":{"type":"integer"}},"required":["job_name"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"job_name":{"type":"string"},"namespace":{"type":"string"},"status":{"type":"string"},"priority":{"type":"integer"},"created_at":{"type":"string"},"scheduled_at":{"type":"string"},"existing":{"type":"boolean","description":"the idempotency key had submitted it before"}},"required":["job_id","job_name","status"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Write,
+        annotations: CHANGES_EACH_TIME,
+        run: Body::BuiltIn(jobs::submit),
+    },
+    Tool {
+        name: "get_job_status",
+        title: "Get a job's status",
+        description: "Tell how a job of yours is: status, attempts, progress (percent), result or error.",
+        input_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"}},"required":["job_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"job_id":{"type":"string"},"job_name":{"type":"string"},"namespace":{"type":"string"},"status":{"type":"string","enum":["pending","running","completed","failed","cancelled"]},"priority":{"type":"integer"},"attempts":{"type":"integer"},"retry_count":{"type":"integer"},"max_retries":{"type":"integer"},"progress":{"type":"number"},"progress_message":{"type":"string"},"progress_data":{},"created_at":{"type":"string"},"scheduled_at":{"type":"string"},"next_attempt_at":{"type":"string"},"started_at":{"type":"string"},"completed_at":{"type":"string"},"cancel_requested_at":{"type":"string"},"error":{"type":"string"},"result":{},"truncated":{"type":"object"}},"required":["job_id","job_name","status","attempts"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(|request| jobs::status(request).map(Done::from)),
+    },
+    Tool {
+        name: "list_jobs",
+        title: "List jobs",
+        description: "List the jobs that you submitted, the last first.",
+        input_schema: r#"{"type":"object","properties":{"status":{"type":"string","enum":["pending","running","completed","failed","cancelled"]},"job_name":{"type":"string"},"namespace":{"type":"string"},"limit":{"type":"integer","default":20},"cursor":{"type":"string","description":"next_cursor of the page before"}},"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"jobs":{"type":"array","items":{"type":"object"}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"next_cursor":{"type":"string"}},"required":["jobs","count","has_more"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(|request| jobs::list(request).map(Done::from)),
+    },
+    Tool {
+        name: "cancel_job",
+        title: "Cancel a job",
+        description: "Cancel a job of yours that waits or runs.",
+        input_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"}},"required":["job_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"job_name":{"type":"string"},"status":{"type":"string"},"cancel_requested_at":{"type":"string"},"completed_at":{"type":"string"},"note":{"type":"string"}},"required":["job_id","status","note"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(jobs::cancel),
+    },
+    Tool {
+        name: "get_job_logs",
+        title: "Get a job's log",
+        description: "Read what a job of yours logged.",
+        input_schema: r#"{"type":"object","properties":{"job_id":{"type":"string"},"level":{"type":"string","enum":["debug","info","warning","error"]},"after":{"type":"string","description":"next_after of the page before"},"limit":{"type":"integer","default":100}},"required":["job_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"logs":{"type":"array","items":{"type":"object"}},"count":{"type":"integer"},"has_more":{"type":"boolean"},"next_after":{"type":"string"}},"required":["logs","count","has_more"]}"#,
+        scopes: &[Scope::ExecuteJobs],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(|request| jobs::logs(request).map(Done::from)),
+    },
+    Tool {
+        name: "search_vectors",
+        title: "Search by meaning",
+        description: "Find the rows nearest in meaning to a question, in knowledge bases or a table. Row-level security applies.",
+        input_schema: r#"{"type":"object","properties":{"query":{"type":"string"},"embedding":{"type":"array","items":{"type":"number"}},"knowledge_bases":{"type":"array","items":{"type":"string"}},"table":{"type":"string","description":"instead of knowledge_bases"},"column":{"type":"string"},"mode":{"type":"string","enum":["vector","text","hybrid"]},"metric":{"type":"string"},"filter":{"type":"object","description":"as in query_table"},"metadata_filter":{"type":"object"},"tags":{"type":"array","items":{"type":"string"}},"threshold":{"type":"number","default":0.7},"text_weight":{"type":"number"},"limit":{"type":"integer","default":5,"maximum":100}},"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"untrusted":{"type":"boolean"},"query":{"type":["string","null"]},"results":{"type":"array","items":{"type":"object"}},"count":{"type":"integer"},"ranking":{"type":"string"},"notes":{"type":"array","items":{"type":"string"}}},"required":["untrusted","query","results","count"]}"#,
+        scopes: &[Scope::ReadVectors],
+        access: Access::Read,
+        annotations: READS,
+        run: Body::BuiltIn(vectors::search),
+    },
 ];
 
 /// The first member of every object of ours that holds rows, in the eras with structured content: what it says comes from the
 /// database, and is data. `instructions.txt` says what it means. A value cannot take its place: values are deeper.
 const UNTRUSTED: &str = r#""untrusted":true,"#;
+
+/// Whether this database has what the tool is about; a tool without it is not listed.
+pub fn is_possible(tool: &Tool<'_>) -> bool {
+    tool.name != "search_vectors" || vectors::is_possible()
+}
 
 /// The built-in tool of that name.
 pub fn built_in(name: &str) -> Option<&'static Tool<'static>> {

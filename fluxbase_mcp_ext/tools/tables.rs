@@ -6,21 +6,26 @@
 
 use std::rc::Rc;
 
+use fluxbase_credential::Scope;
+use fluxbase_delegate::Id;
 use fluxbase_protocol::{Structured, ToolOutput, push_string};
 use fluxbase_query::{
-    Arguments, BATCH_ARGUMENTS, Count, Outcome, QueryError, Select, TableName, Verb, Write, show,
+    Arguments, BATCH_ARGUMENTS, Count, Kept, Outcome, QueryError, Shape, TableName, Values, Verb, Write,
+    near_query, show,
 };
 
 use super::confirm::{self, Consent, Touched};
-use super::{self as tools, UNTRUSTED, object};
+use super::{self as tools, UNTRUSTED, object, vectors};
 use crate::ask::Ask;
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
+use crate::embedding::{Embedded, embed};
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
+use crate::planned::Planned;
 use crate::statement::{self, Bounds, Rows};
-use crate::{catalog, gucs, registered};
+use crate::{catalog, gucs, planned, registered};
 
 const DEFAULT_LIMIT: u64 = 100;
 
@@ -29,9 +34,47 @@ const MAX_OPERATIONS: usize = 100;
 
 /// `query_table`: an array of rows.
 pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
+    catalog::refresh();
+    let shape = planned::shape(request);
+    let planned = match shape.as_ref().and_then(planned::find) {
+        Some(planned) => planned,
+        None => match plan(request, shape.as_ref())? {
+            Planning::Planned(planned) => planned,
+            Planning::Pending(id) => return Ok(tools::Done::kept(tools::Outcome::Pending(id))),
+        },
+    };
+    let (plan, max_chars) = (planned.kept.select(), planned.max_chars);
+    let values = shape.map(|shape| shape.values()).unwrap_or_default();
+    let values = planned.kept.values(&values);
+    let bounds = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
+    let rows = match &plan.near {
+        None => statement::run_columns(&plan.statement, values, Access::Read, bounds, plan.outputs)?,
+        Some(near) => vectors::nearest_rows(&plan.statement, near, &planned.described, plan.limit, bounds)?,
+    };
+    if rows.cut && rows.shown == 0 {
+        return Err(Error::refused(
+            "54000",
+            format!("the first row alone is larger than {max_chars} characters, the bound of this answer"),
+            "Name fewer or smaller columns in select, or give embedded rows a limit.".to_owned(),
+        ));
+    }
+    let total = plan.count.as_ref().map(total).transpose()?;
+    Ok(read_output(request, &planned, values, rows, total).into())
+}
+
+/// What became of planning.
+enum Planning {
+    Planned(Rc<Planned>),
+    /// The vector of a text is being made.
+    Pending(Id),
+}
+
+/// Plans a read, and keeps the plan if it is good for others of its shape.
+fn plan(request: &Request<'_>, shape: Option<&Shape<'_>>) -> Result<Planning, Error> {
     let nothing_read = |error: QueryError| error.with_outcome(Outcome::NothingRead);
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
-    let described = table(request.identity, &args, Outcome::NothingRead)?;
+    let name = args.table().map_err(nothing_read)?;
+    let described = catalog::table(request.identity, &name)?;
     let max_rows = gucs::max_rows();
     let (asked, pages) = (args.raw("limit").is_some(), args.raw("cursor").is_some());
     // One row more than asked for tells that there is more; nobody is told who asked for a number and reads only the rows.
@@ -41,36 +84,55 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
         peek: request.structured || !asked || pages,
     };
     let reader = Reader::new(request.identity);
-    let mut plan = fluxbase_query::select(&args, &described.table, &reader, &bounds)?;
-    let max_chars = max_chars(&args, &mut plan.notes).map_err(nothing_read)?;
-    let rows = statement::run(
-        &plan.statement,
-        Access::Read,
-        Bounds { max_rows: plan.limit, max_chars, free_rows: 0 },
-    )?;
-    if rows.cut && rows.shown == 0 {
+    let embedding = match near(request, &args, &described)? {
+        None => None,
+        Some(Embedded::Vector(embedding)) => Some(embedding),
+        Some(Embedded::Pending(id)) => return Ok(Planning::Pending(id)),
+    };
+    let mut select =
+        fluxbase_query::select_columns(&args, &described.table, &reader, &bounds, embedding.as_ref())?;
+    let max_chars = max_chars(&args, &mut select.notes).map_err(nothing_read)?;
+    // A cursor hardly comes twice, a vector is asked for anew, and a name without a schema may mean another table tomorrow.
+    let lasts = !pages
+        && args.raw("vector_search").is_none()
+        && (name.schema.is_some() || described.table.schema == "public");
+    let shape = shape.filter(|_| lasts);
+    let planned = Rc::new(Planned { kept: Kept::new(shape, select), described, max_chars, asked, pages });
+    if let Some(shape) = shape.filter(|_| planned.kept.is_for_all()) {
+        planned::remember(shape, &planned);
+    }
+    Ok(Planning::Planned(planned))
+}
+
+/// The vector of the text in `vector_search`; `None` when there is no such text.
+fn near(request: &Request<'_>, args: &Arguments, described: &Described) -> Result<Option<Embedded>, Error> {
+    if args.raw("vector_search").is_none() {
+        return Ok(None);
+    }
+    if !request.identity.scopes.has(Scope::ReadVectors) {
         return Err(Error::refused(
-            "54000",
-            format!("the first row alone is larger than {max_chars} characters, the bound of this answer"),
-            "Name fewer or smaller columns in select, or give embedded rows a limit.".to_owned(),
+            "42501",
+            "vector_search: this key lacks the scope read:vectors. Nothing was read.",
+            "Leave it out, or use a key with read:tables and read:vectors.".to_owned(),
         ));
     }
-    let total = plan.count.as_ref().map(total).transpose()?;
-    Ok(read_output(request, plan, &rows, total, asked, pages, max_chars).into())
+    let Some(text) = near_query(args)? else { return Ok(None) };
+    let fitting: Vec<(String, i32)> = vectors::dimensions(args, described);
+    embed(request, &text, &fitting).map(Some)
 }
 
 fn read_output(
     request: &Request<'_>,
-    plan: Select,
-    rows: &Rows,
+    planned: &Planned,
+    values: Values<'_>,
+    rows: Rows,
     total: Option<u64>,
-    asked: bool,
-    pages: bool,
-    max_chars: usize,
 ) -> ToolOutput {
-    let more = rows.cut || rows.total > plan.limit;
+    let Planned { kept, max_chars, asked, pages, .. } = planned;
+    let plan = kept.select();
+    let more = rows.cut || rows.total - rows.blank > plan.limit;
     let cursor = match (&plan.keyset, &rows.last) {
-        (Some(keyset), Some(last)) if more => Some(keyset.cursor(last)),
+        (Some(keyset), Some(last)) if more => Some(keyset.of(values).cursor(last)),
         _ => None,
     };
     let limited = plan.notes.iter().any(|note| note.starts_with("limit "));
@@ -83,22 +145,20 @@ fn read_output(
     } else {
         None
     };
-    let next = match &cursor {
+    let next = || match &cursor {
         Some(cursor) => format!(r#""cursor":"{cursor}""#),
         None => format!(r#""offset":{}"#, plan.offset + rows.shown),
     };
-    let mut notes = plan.notes;
+    let mut notes = plan.notes.clone();
+    notes.extend(plan.near.as_ref().and_then(|near| vectors::threshold_note(near, &rows)));
     if let Some(why) = &why {
         notes.push(format!(
-            "truncated after {}: {why}. Go on with the same call and {next}.",
-            count_of(rows.shown)
+            "truncated after {}: {why}. Go on with the same call and {}.",
+            count_of(rows.shown),
+            next()
         ));
     }
     notes.extend(open_list(&rows.text, plan.open_list));
-    let mut text = String::with_capacity(rows.text.len() + 2);
-    text.push('[');
-    text.push_str(&rows.text);
-    text.push(']');
     let structured = if request.structured {
         let mut after = format!(r#","count":{},"has_more":{more}"#, rows.shown);
         if let Some(total) = total {
@@ -108,7 +168,7 @@ fn read_output(
             after.push_str(&format!(r#","next_cursor":"{cursor}""#));
         }
         if let Some(why) = &why {
-            after.push_str(&format!(r#","truncated":{{"why":"{why}","next":{{{next}}}}}"#));
+            after.push_str(&format!(r#","truncated":{{"why":"{why}","next":{{{}}}}}"#, next()));
         }
         after.push_str(&notes_member(&notes));
         after.push('}');
@@ -120,9 +180,13 @@ fn read_output(
     if let Some(total) = total {
         notes.push(format!("total_count: {total}"));
     }
-    if let Some(cursor) = cursor.filter(|_| pages && why.is_none()) {
+    if let Some(cursor) = cursor.filter(|_| *pages && why.is_none()) {
         notes.push(format!("next_cursor: {cursor}"));
     }
+    let mut text = String::with_capacity(rows.text.len() + 2);
+    text.push('[');
+    text.push_str(&rows.text);
+    text.push(']');
     ToolOutput { text, structured, notes }
 }
 

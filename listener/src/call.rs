@@ -67,8 +67,8 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
         }
         let transport = pending::again(call.transport, &left.id, false);
         // What it does is the same however often it is done: an end that was told is told again as long as nobody said that it was heard.
-        answer =
-            committed(pool, &Call { transport: &transport, notices: call.notices.clone(), ..*call }).await?;
+        let again = Call { transport: &transport, notices: call.notices.clone(), ..*call };
+        answer = committed(pool, &again).await.map_err(Failure::after_it_began)?;
     }
     left.finished();
     Ok(answer)

@@ -107,7 +107,7 @@ async fn dispatch(arguments: Arguments, inherited: Inherited) -> Result<ExitCode
         Command::Servicekeys { action } => keys::run(Kind::Service, action, url).await,
         Command::Init(options) => init::run(options, url).await,
         Command::Doctor(options) => doctor::run(options, url).await,
-        Command::Functions { action } => functions::run(action).await,
+        Command::Functions { action } => functions::run(action, url).await,
     }
 }
 
@@ -154,6 +154,10 @@ mod tests {
             "fluxbase serve --check --json",
             "fluxbase functions serve dir --listen unix:/run/f.sock --deno /d --secret-file s --max-processes 4",
             "fluxbase functions new hello dir",
+            "fluxbase functions serve dir --secrets-from-database --database-url postgres://h/d",
+            "fluxbase functions secrets set API_KEY --namespace team",
+            "fluxbase functions secrets list --json",
+            "fluxbase functions secrets remove API_KEY",
             "fluxbase stdio --config x.yaml --key-file key --database-url postgres://h/d",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -163,6 +167,7 @@ mod tests {
             "fluxbase serve --json",
             "fluxbase functions serve dir --no-verify --secret-file s",
             "fluxbase functions serve dir --max-processes 0",
+            "fluxbase functions secrets set API_KEY value",
             "fluxbase serve --listen unix:relative",
             "fluxbase clientkeys create",
             "fluxbase clientkeys create --name a --expires soon",

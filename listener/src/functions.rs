@@ -10,7 +10,9 @@
 //! - The secret of the tokens reaches no function, no log and no error.
 //! - No process outlives this one, however it ends.
 //!
-//! It does not: know the database, decide who may call (Postgres does), keep anything between two calls, or isolate functions from each
+//! - Secrets of the database reach the functions of their namespace, and nothing else.
+//!
+//! It does not: know more of the database than its secrets (`secrets`), decide who may call (Postgres does), keep anything between two calls, or isolate functions from each
 //! other better than Deno's permissions and processes of one user do.
 
 pub(crate) mod child;
@@ -20,5 +22,6 @@ pub(crate) mod front;
 pub(crate) mod layout;
 mod lines;
 mod process;
+pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod token;

@@ -11,6 +11,8 @@
 //!
 //! It answers `GET /metrics` and knows no keys: bind it where only the scraper comes.
 
+mod worker;
+
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -78,6 +80,8 @@ pub(crate) struct Metrics {
     streams: Gauge,
     connections: Gauge,
     tools: RwLock<HashSet<Arc<str>>>,
+    /// The delegate worker, once somebody watches it.
+    pub(crate) worker: worker::Worker,
 }
 
 impl Metrics {
@@ -109,9 +113,10 @@ impl Metrics {
         );
         let connections = Gauge::default();
         registry.register("connections_open", "Connections of clients", connections.clone());
-        registry.register_collector(Box::new(Elsewhere { pool, limiter }));
+        let worker = worker::Worker::default();
+        registry.register_collector(Box::new(Elsewhere { pool, limiter, worker: worker.clone() }));
         let tools = RwLock::default();
-        Arc::new(Metrics { registry, requests, durations, rate_limited, streams, connections, tools })
+        Arc::new(Metrics { registry, requests, durations, rate_limited, streams, connections, tools, worker })
     }
 
     /// Begins a request.
@@ -159,6 +164,7 @@ impl Metrics {
 struct Elsewhere {
     pool: Arc<Pool>,
     limiter: Arc<Limiter>,
+    worker: worker::Worker,
 }
 
 impl std::fmt::Debug for Elsewhere {
@@ -194,7 +200,7 @@ impl Collector for Elsewhere {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
-        Ok(())
+        self.worker.encode(&mut encoder)
     }
 }
 

@@ -285,8 +285,9 @@ impl Routes {
         };
         let listens = asked.peek.listens();
         let streams = takes_events(headers) && (listens || asked.peek.may_tell());
+        // Boxed, here and below: a call is large, and hyper and the streams move what holds it, several times, while it has not begun.
         if !streams {
-            return self.ask(text, &asked, &asked.transport, None).await;
+            return Box::pin(self.ask(text, &asked, &asked.transport, None)).await;
         }
         // A stream begins before the call has ended, so the call owns what it needs: the message with its share of memory, too.
         let (sender, notices) = mpsc::channel(events::WAITING);
@@ -296,9 +297,9 @@ impl Routes {
                 return not_text("The body is not UTF-8. Nothing was done.");
             };
             if listens {
-                return routes.listen(text, &asked, sender).await;
+                return Box::pin(routes.listen(text, &asked, sender)).await;
             }
-            routes.ask(text, &asked, &asked.transport, Some(sender)).await
+            Box::pin(routes.ask(text, &asked, &asked.transport, Some(sender))).await
         };
         events::answer(call, notices).await
     }

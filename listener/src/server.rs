@@ -173,6 +173,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     }
     drop(sender);
     if let (Some(door), Some(metrics)) = (metrics, routes.metrics()) {
+        tokio::spawn(metrics.worker.clone().watch(pool.target().clone()));
         tokio::spawn(metrics::serve(door, metrics.clone(), routes.allowed().clone(), stopping.clone()));
     }
 

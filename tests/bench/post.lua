@@ -1,13 +1,14 @@
--- wrk: posts the requests of a file (one a line: key, tenant, body, separated by tabs) in turn over kept connections, and
--- prints the figures as one line of JSON.
+-- wrk: sends the requests of a file (one a line: its headers, parted by \1, a tab, its body) in turn over kept connections, and prints the
+-- figures as one line of JSON.
 local requests, at = {}, 0
 
 function init()
+    local method = os.getenv("BENCH_METHOD")
     for line in io.lines(os.getenv("BENCH_REQUESTS")) do
-        local key, tenant, body = line:match("^(.-)\t(.-)\t(.*)$")
-        local headers = { ["Content-Type"] = "application/json", ["X-Client-Key"] = key, ["X-Tenant"] = tenant }
-        for header, value in os.getenv("BENCH_HEADERS"):gmatch("(%S+): (%S+)") do headers[header] = value end
-        requests[#requests + 1] = wrk.format("POST", nil, headers, body)
+        local head, body = line:match("^(.-)\t(.*)$")
+        local headers = {}
+        for header, value in head:gmatch("([^\1:]+): ([^\1]*)") do headers[header] = value end
+        requests[#requests + 1] = wrk.format(method, nil, headers, method == "POST" and body or nil)
     end
 end
 

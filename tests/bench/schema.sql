@@ -9,7 +9,8 @@ SELECT mcp.setup_listener();
 -- leaves a function auth.uid() that is there already as it is.
 CREATE SCHEMA auth;
 CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
+    AS $$ SELECT coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
+                          nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
 SELECT mcp.install();
 GRANT USAGE ON SCHEMA auth TO authenticated;
 
@@ -31,8 +32,39 @@ ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON public.users TO authenticated USING (tenant_id = (SELECT auth.uid()));
 GRANT SELECT ON public.users TO authenticated;
 
+-- The same rows without row-level security.
+CREATE TABLE public.users_open (LIKE public.users INCLUDING ALL);
+INSERT INTO public.users_open SELECT * FROM public.users;
+GRANT SELECT ON public.users_open TO authenticated;
+
+-- 1,000 rows for each of the tenants that are asked for.
+CREATE TABLE public.readings (id bigint PRIMARY KEY, tenant_id uuid NOT NULL, name text NOT NULL);
+INSERT INTO public.readings SELECT t * 10000 + n, bench.tenant(t), format('reading %s', n + 1000)
+  FROM generate_series(100, 149) AS t, generate_series(0, 1099) AS n ORDER BY n;
+CREATE INDEX readings_of_tenant ON public.readings (tenant_id, id);
+ALTER TABLE public.readings ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON public.readings TO authenticated USING (tenant_id = (SELECT auth.uid()));
+GRANT SELECT ON public.readings TO authenticated;
+
+-- For writes.
+CREATE TABLE public.events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant_id uuid NOT NULL, note text NOT NULL);
+CREATE TABLE public.notes (id bigint PRIMARY KEY, tenant_id uuid NOT NULL, note text NOT NULL) WITH (fillfactor = 50);
+INSERT INTO public.notes SELECT t * 20 + n, bench.tenant(t), 'a note' FROM generate_series(100, 149) AS t, generate_series(0, 19) AS n;
+ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON public.events TO authenticated USING (tenant_id = (SELECT auth.uid()));
+CREATE POLICY own_tenant ON public.notes TO authenticated USING (tenant_id = (SELECT auth.uid()));
+GRANT SELECT, INSERT ON public.events TO authenticated;
+GRANT SELECT, UPDATE ON public.notes TO authenticated;
+
 -- pgbench's own login role is subject to the policy by its membership.
 CREATE ROLE bench_user LOGIN IN ROLE authenticated;
+
+-- The login role of peers that cannot switch roles: subject to the policy as the first of the tenants that are asked for.
+CREATE ROLE bench_peer LOGIN IN ROLE authenticated;
+ALTER ROLE bench_peer SET request.jwt.claim.sub = '00000000-0000-4000-8000-000000000064';
+-- That of those that can, such as PostgREST.
+CREATE ROLE bench_switch LOGIN NOINHERIT IN ROLE anon, authenticated;
 
 -- The function of the bare floor: claim, role (its owner's, which is the cheapest way to switch), the statement, JSON text.
 CREATE ROLE bench_floor LOGIN;
@@ -48,4 +80,4 @@ ALTER FUNCTION bench.read10(text) OWNER TO authenticated;
 REVOKE EXECUTE ON FUNCTION bench.read10(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION bench.read10(text) TO bench_floor;
 
-VACUUM (FREEZE, ANALYZE) public.users;
+VACUUM (FREEZE, ANALYZE) public.users, public.users_open, public.readings, public.notes;

@@ -63,7 +63,7 @@ def credential(name):
 def make_key(name, user):
     verifier = hashlib.sha256(hashlib.sha256(name.encode()).digest()).hexdigest()
     return (
-        f"SELECT mcp.create_key('client', '{name}', '{{read:tables,write:tables,read:schema}}', user_id => '{user}',"
+        f"SELECT mcp.create_key('client', '{name}', '{{read:tables,write:tables,read:schema,read:vectors}}', user_id => '{user}',"
         f" key_id => '{key_id(name)}', verifier => '\\x{verifier}');\n"
     )
 

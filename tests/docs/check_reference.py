@@ -195,7 +195,7 @@ def functions(text, keyword):
 def functions_of_code():
     text = "\n".join(read(path) for path in sorted((ROOT / "sql").glob("*.sql")))
     text = re.sub(r"--[^\n]*", "", text)
-    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
+    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", EXTENSION / "jobs.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
     return functions(text, r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ")
 
 
@@ -218,7 +218,7 @@ def tools_of_code():
             argument: (
                 " or ".join(way["type"] for way in about.get("anyOf", [about])),
                 "yes" if argument in schema.get("required", []) else "no",
-                str(about["default"]) if "default" in about else None,
+                (about["default"] if isinstance(about["default"], str) else json.dumps(about["default"])) if "default" in about else None,
             )
             for argument, about in schema["properties"].items()
         }
@@ -312,6 +312,10 @@ def commands_by_source():
     found["fluxbase functions"] = set()
     found["fluxbase functions serve"] = fields(block(source["functions"], "struct Serve"))
     found["fluxbase functions new"] = fields(block(source["functions"], "New {"))
+    actions = block(read(LISTENER / "cli" / "functions" / "secrets.rs"), "enum Action")
+    found["fluxbase functions secrets"] = set()
+    for variant in ("Set", "List", "Remove"):
+        found[f"fluxbase functions secrets {variant.lower()}"] = fields(block(actions, f"{variant} {{"))
     for kind in ("clientkeys", "servicekeys"):
         actions = block(source["keys"], "enum Action")
         found[f"fluxbase {kind}"] = set()

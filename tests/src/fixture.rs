@@ -44,6 +44,22 @@ impl Database {
         }
     }
 
+    /// Another database `second` in a cluster that is set up: the extension and what it installs, no tables.
+    pub fn create_second(cluster: &Cluster) -> Database {
+        let name = "second";
+        cluster.create_database(name);
+        cluster
+            .admin(name)
+            .batch_execute("CREATE EXTENSION fluxbase_mcp_ext; SELECT mcp.install('{auth,jobs}')")
+            .expect("the extension can be created");
+        Database {
+            name: name.to_owned(),
+            admin_url: cluster.admin_url(name),
+            listener_url: String::new(),
+            listener_password: String::new(),
+        }
+    }
+
     /// A client key of a user who may read and write tables and read the schema.
     pub fn tenant_key(&self, name: &str, user: &str) -> Key {
         self.client_key(&["--name", name, "--user", user, "--scopes", "read:tables,write:tables,read:schema"])

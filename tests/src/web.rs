@@ -42,7 +42,7 @@ struct Seen {
 
 impl Web {
     /// Starts it. The last word of the path decides: `echo`, `text`, `bytes`, `fails` (status 500), `large` (a text of 100,000 characters),
-    /// `huge` (11 MB), `redirect`, `sleeps` (a second), `hangs` (until its sender goes away).
+    /// `embeddings` (vectors of three numbers, by words in the text), `huge` (11 MB), `redirect`, `sleeps` (a second), `hangs` (until its sender goes away).
     pub fn start() -> Web {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
         let address = listener.local_addr().expect("it is bound");
@@ -116,6 +116,26 @@ fn answer(mut stream: &TcpStream, reader: &mut impl Read, request: &Request) -> 
         "large" => ("200 OK", "text/plain", "\u{e4}".repeat(100_000).into()),
         "huge" => ("200 OK", "text/plain", vec![b'x'; 11 << 20]),
         "redirect" => ("302 Found\r\nlocation: /v1/echo", "text/plain", Vec::new()),
+        "embeddings" if request.body.contains("hangs") => {
+            _ = reader.read(&mut [0; 1]);
+            return None;
+        }
+        "embeddings" if request.body.contains("broken") => {
+            ("503 Service Unavailable", "application/json", br#"{"error":"busy"}"#.to_vec())
+        }
+        "embeddings" if request.body.contains("nonsense") => {
+            ("200 OK", "application/json", br#"{"data":[{"embedding":"base64"}]}"#.to_vec())
+        }
+        "embeddings" if request.body.contains("short") => {
+            ("200 OK", "application/json", br#"{"data":[{"embedding":[1,0]}]}"#.to_vec())
+        }
+        // One direction for cats and one for everything else.
+        "embeddings" => {
+            let vector = if request.body.contains("cat") { "[1,0,0.25]" } else { "[0,1,0.25]" };
+            let text =
+                format!(r#"{{"object":"list","data":[{{"index":0,"embedding":{vector}}}],"model":"tiny"}}"#);
+            ("200 OK", "application/json", text.into_bytes())
+        }
         "sleeps" => {
             std::thread::sleep(Duration::from_secs(1));
             ("200 OK", "application/json", b"\"slept\"".to_vec())

@@ -5,14 +5,14 @@
 
 use crate::failure::Failure;
 use crate::frame::{self, Decoder, Kind, Malformed};
-use crate::message::{Answer, Head, Reply, Request};
+use crate::message::{Answer, Head, Reply, Request, Work};
 
-/// The bytes of a request, and of the body that its call announces.
+/// The bytes of a request, and of the body that its work announces.
 ///
 /// # Errors
 /// [`Failure::TooMuch`] when URL and headers are larger than a frame.
 pub fn request(request: &Request, body: &[u8]) -> Result<Vec<u8>, Failure> {
-    debug_assert_eq!(request.call().map_or(0, |call| call.body_length), body.len() as u64);
+    debug_assert_eq!(request.work().map_or(0, Work::body_length), body.len() as u64);
     let text =
         serde_json::to_vec(request).map_err(|error| Failure::Protocol { reason: error.to_string() })?;
     if text.len() > frame::LARGEST {
@@ -94,10 +94,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::HttpHead;
 
     #[test]
     fn a_reply_is_whole_or_none() {
-        let head = Head { status: 200, headers: Vec::new() };
+        let head = Head::Http(HttpHead { status: 200, headers: Vec::new() });
         let mut bytes = frame::encode(Kind::Head, &serde_json::to_vec(&head).unwrap());
         bytes.extend(frame::encode(Kind::Body, b"ab"));
         bytes.extend(frame::encode(Kind::Body, b"c"));

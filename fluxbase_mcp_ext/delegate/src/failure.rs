@@ -55,6 +55,26 @@ pub enum Failure {
         "no memory for the reply became free in time: replies to others take all {limit} bytes (mcp.worker_max_memory)"
     )]
     Memory { limit: u64 },
+    /// The version does not exist.
+    #[error("the stored file is gone")]
+    Missing,
+    /// The version exists already.
+    #[error("the version is stored already")]
+    Exists,
+    /// `mcp.storage_url` or the credentials do not say where and how to store.
+    #[error("files cannot be stored: {reason}")]
+    Unset { reason: String },
+    /// The store has no room.
+    #[error("the storage is full: {reason}")]
+    NoRoom { reason: String },
+    /// The store cannot be reached, or refuses.
+    #[error("the storage does not work: {reason}")]
+    Storage { reason: String },
+    /// Others take all the memory that there is for bodies.
+    #[error(
+        "no memory for the request became free in time: others take all {limit} bytes (mcp.worker_max_memory)"
+    )]
+    Crowded { limit: u64 },
     /// Whoever asked went away, or cancelled.
     #[error("the call was cancelled")]
     Cancelled,
@@ -76,8 +96,16 @@ impl Failure {
             | Failure::TooMuch { .. }
             | Failure::Unreachable { .. }
             | Failure::Protocol { .. }
+            | Failure::Crowded { .. }
+            | Failure::Missing
+            | Failure::Exists
+            | Failure::Unset { .. }
+            | Failure::NoRoom { .. }
             | Failure::Time { sent: false, .. } => Ran::No,
-            Failure::Time { sent: true, .. } | Failure::Broken { .. } | Failure::Cancelled => Ran::Maybe,
+            Failure::Time { sent: true, .. }
+            | Failure::Broken { .. }
+            | Failure::Storage { .. }
+            | Failure::Cancelled => Ran::Maybe,
             Failure::TooLarge { .. } | Failure::Memory { .. } => Ran::Yes,
         }
     }
@@ -85,12 +113,22 @@ impl Failure {
     /// What to add to the text: what was done, and the next step.
     pub fn advice(&self) -> &'static str {
         match (self, self.ran()) {
-            (Failure::Busy { .. } | Failure::Full { .. }, _) => "Nothing was sent. Try again in a moment.",
+            (Failure::Busy { .. } | Failure::Full { .. } | Failure::Crowded { .. }, _) => {
+                "Nothing was sent. Try again in a moment."
+            }
             (Failure::Host { .. }, _) => {
                 "Nothing was sent. An administrator adds it to mcp.functions_allowed_hosts and reloads the configuration."
             }
             (Failure::Address { .. }, _) => {
                 "Nothing was sent. Only mcp.functions_url may name a host of a private network."
+            }
+            (Failure::Unset { .. }, _) => {
+                "An administrator sets mcp.storage_url and mcp.storage_credentials_file; mcp.worker_status() tells what is wrong."
+            }
+            (Failure::NoRoom { .. }, _) => "Nothing was stored. An administrator makes room.",
+            (Failure::Missing | Failure::Exists, _) => "Nothing was changed.",
+            (Failure::Storage { .. }, _) => {
+                "An administrator looks at mcp.worker_status() and the server log."
             }
             (_, Ran::No) => "Nothing was sent.",
             (_, Ran::Maybe) => "It may or may not have run: look before you call again.",

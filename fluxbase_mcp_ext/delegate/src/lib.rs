@@ -1,6 +1,6 @@
-//! Calls over HTTP that must not happen in a transaction: what the delegate worker does, without Postgres.
+//! Calls over HTTP, and the bytes of stored files, which must not move in a transaction: what the delegate worker does, without Postgres.
 //!
-//! A backend hands a call to the worker over a Unix socket and waits for the reply there, or leaves it there and somebody
+//! A backend hands such work to the worker over a Unix socket and waits for the reply there, or leaves it there and somebody
 //! collects it later. The modules stand in the order in which a call meets them:
 //!
 //! | Module | Does |
@@ -13,6 +13,7 @@
 //! | [`policy`] | Which hosts may be called. |
 //! | [`address`] | Which addresses a name may stand for. |
 //! | [`outgoing`] | The HTTP client. |
+//! | [`storage`] | The bytes of stored files. |
 //! | [`client`] | The other end of the socket. |
 //! | [`store`] | Replies that wait for whoever collects them. |
 //! | [`failure`] | Why there is no reply, and whether the call has run. |
@@ -33,11 +34,13 @@ pub mod outgoing;
 pub mod policy;
 pub mod server;
 pub mod socket;
+pub mod storage;
 pub mod store;
 pub mod token;
 mod wire;
 
 pub use failure::Failure;
-pub use message::{Answer, Call, Head, Id, Reply, Request, Status};
+pub use message::{Answer, Call, Head, Id, Reply, Request, Status, Version, Work};
 pub use policy::Policy;
 pub use server::{Limits, Server};
+pub use storage::Storage;

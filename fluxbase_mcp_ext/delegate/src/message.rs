@@ -1,8 +1,8 @@
 //! What the frames say.
 //!
-//! One connection carries one request. A call is answered by [`Head`](crate::frame::Kind::Head), its body and
-//! [`End`](crate::frame::Kind::End), or by a [`Failure`](crate::Failure); anything else by one [`Answer`]. Closing the connection cancels a
-//! call that is waited for.
+//! One connection carries one request. Work that is waited for is answered by [`Head`](crate::frame::Kind::Head), its body and
+//! [`End`](crate::frame::Kind::End), or by a [`Failure`](crate::Failure); anything else by one [`Answer`]. Closing the connection cancels
+//! work that is waited for.
 
 use std::fmt;
 
@@ -26,7 +26,113 @@ pub struct Call {
     pub body_length: u64,
 }
 
-/// The name of a call that is collected later: 128 random bits, written as 32 hexadecimal digits.
+/// What is done outside of transactions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// A call over HTTP; answered by [`Head::Http`] and the body.
+    Http(Call),
+    /// Stores a version; answered by [`Head::Stored`].
+    Put(Put),
+    /// Reads a version or a part of it; answered by [`Head::Content`] and the bytes.
+    Get(Get),
+    /// Removes versions; answered by [`Head::Deleted`].
+    Delete(Delete),
+    /// Names stored versions; answered by [`Head::Listed`].
+    List(List),
+}
+
+/// One immutable stored file. Its name in the store is made of these two alone, never of what a user calls the file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Version {
+    /// Whose files these are: the same for all files of a database, another one for each database. 1 to 64 of `a-z`, `0-9` and `-`.
+    pub space: String,
+    /// Random, and never used twice.
+    pub id: Id,
+}
+
+/// Stores the body that follows as a new version. It is complete and durable once that is answered; before, it is not there for [`Get`] or
+/// [`List`]. A version that exists is not overwritten: [`Failure::Exists`].
+///
+/// Whoever goes away meanwhile may leave a version that nobody knows: the sweep removes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    pub version: Version,
+    /// Bytes of the body, which follows in frames of its own.
+    pub body_length: u64,
+    /// Time for all of it, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Reads `length` bytes from `offset` on: fewer at the end of the file, none beyond it. A version that does not exist is
+/// [`Failure::Missing`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    pub version: Version,
+    pub offset: u64,
+    pub length: u64,
+    /// Time for all of it, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Most versions of one [`Delete`] and of one page of a [`List`].
+pub const MOST_VERSIONS: usize = 1000;
+
+/// Removes versions, at most [`MOST_VERSIONS`]. One that does not exist is no error. After a failure some may be gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    pub space: String,
+    pub ids: Vec<Id>,
+    /// Time for all of it, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// A page of the versions of a space, in the order of their ids, for a sweep. What is being stored is not among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    pub space: String,
+    /// The last id of the page before; `None` for the first page.
+    pub after: Option<Id>,
+    /// Most versions of the page: 1 to [`MOST_VERSIONS`].
+    pub limit: usize,
+    /// Time for all of it, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Work {
+    /// Bytes of the body that follows.
+    pub fn body_length(&self) -> u64 {
+        match self {
+            Work::Http(call) => call.body_length,
+            Work::Put(put) => put.body_length,
+            Work::Get(_) | Work::Delete(_) | Work::List(_) => 0,
+        }
+    }
+
+    /// Time for all of it, in milliseconds.
+    pub fn timeout_ms(&self) -> u64 {
+        match self {
+            Work::Http(Call { timeout_ms, .. })
+            | Work::Put(Put { timeout_ms, .. })
+            | Work::Get(Get { timeout_ms, .. })
+            | Work::Delete(Delete { timeout_ms, .. })
+            | Work::List(List { timeout_ms, .. }) => *timeout_ms,
+        }
+    }
+}
+
+impl From<Call> for Work {
+    fn from(call: Call) -> Work {
+        Work::Http(call)
+    }
+}
+
+/// The name of work that is collected later: 128 random bits, written as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub [u8; 16]);
 
@@ -71,35 +177,78 @@ impl<'de> Deserialize<'de> for Id {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
-    /// Make the call while I wait.
-    Call { call: Call },
-    /// Make the call and keep the reply for `owner`; tell those who wait with `token`.
-    Submit { id: Id, owner: String, token: String, call: Call },
-    /// Tell which calls of `token` have ended after the one numbered `after`; wait for one.
+    /// Do it while I wait.
+    Call { work: Work },
+    /// Do it and keep the reply for `owner`; tell those who wait with `token`.
+    Submit { id: Id, owner: String, token: String, work: Work },
+    /// Do it; nobody will ask what became of it. Only for [`Work::Delete`], which a sweep repeats if it fails.
+    Leave { work: Work },
+    /// Tell which work of `token` have ended after the one numbered `after`; wait for one.
     Wait { token: String, after: u64, timeout_ms: u64 },
-    /// The reply of a submitted call; it stays.
+    /// The reply to submitted work; it stays.
     Collect { id: Id, owner: String },
     /// The reply is not needed any more.
     Acknowledge { id: Id, owner: String },
-    /// Nobody will collect: end the call.
+    /// Nobody will collect: end the work.
     Cancel { id: Id, owner: String },
     /// How the worker is.
     Status,
+    /// For a test of a debug build: the worker's thread panics.
+    #[cfg(debug_assertions)]
+    Panic,
 }
 
 impl Request {
-    /// The call in it, if there is one.
-    pub fn call(&self) -> Option<&Call> {
+    /// The work in it, if there is any.
+    pub fn work(&self) -> Option<&Work> {
         match self {
-            Request::Call { call } | Request::Submit { call, .. } => Some(call),
+            Request::Call { work } | Request::Submit { work, .. } | Request::Leave { work } => Some(work),
             _ => None,
         }
     }
 }
 
-/// Status and headers of a reply.
+/// What a reply begins with: which one follows from the [`Work`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// The other side answered; its body follows.
+    Http(HttpHead),
+    /// The version is stored, and survives a crash.
+    Stored {
+        /// Bytes.
+        size: u64,
+        /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+        sha256: String,
+    },
+    /// The bytes that were asked for follow.
+    Content {
+        /// Bytes of the whole version.
+        size: u64,
+    },
+    /// None of the versions is there any more.
+    Deleted,
+    /// A page of versions.
+    Listed {
+        versions: Vec<Listed>,
+        /// Whether there may be more behind the last one.
+        more: bool,
+    },
+}
+
+/// A version that is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub id: Id,
+    /// Bytes.
+    pub size: u64,
+    /// When it was stored by the clock of the store, in seconds since 1970.
+    pub stored_at: i64,
+}
+
+/// Status and headers of a reply over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpHead {
     pub status: u16,
     /// Names in lower case; values that are not UTF-8 with replacement characters.
     pub headers: Vec<(String, String)>,
@@ -112,28 +261,38 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// A submitted call that has ended.
+impl Reply {
+    /// The head of a reply over HTTP.
+    pub fn http(&self) -> Option<&HttpHead> {
+        match &self.head {
+            Head::Http(head) => Some(head),
+            _ => None,
+        }
+    }
+}
+
+/// Submitted work that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     pub id: Id,
-    /// Larger for a call that ended later.
+    /// Larger for what ended later.
     pub number: u64,
 }
 
-/// What is answered to anything that is no call.
+/// What is answered to anything that is not work to be waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
-    /// The call will be made.
+    /// It will be done.
     Accepted,
     /// Done, or there was nothing to do.
     Done,
     /// These have ended, in the order of their numbers; none when the time was over. The worker began at `epoch`; when that is
     /// another one than before, what was pending then is lost.
     Ended { epoch: u64, ended: Vec<Ended> },
-    /// The call has not ended.
+    /// The work has not ended.
     Running,
-    /// No such call, or somebody else's.
+    /// No such work, or somebody else's.
     Unknown,
     /// How the worker is.
     Status(Status),
@@ -163,9 +322,20 @@ pub struct Status {
     pub failed: u64,
     /// Calls that were not begun: not allowed, or too many.
     pub refused: u64,
+    /// Where files are stored.
+    pub storage: StorageStatus,
 }
 
-/// Why a submitted call has no reply, or that it has none yet.
+/// Where files are stored, and whether that works. "Calls" of the [`Status`] are all kinds of work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageStatus {
+    /// For an administrator, without secrets: `directory mcp_storage`, `s3://bucket/prefix at https://…`; empty when the setting is wrong.
+    pub place: String,
+    /// What is wrong with it; `None` when a file could be written, read and removed within the last ten seconds.
+    pub error: Option<String>,
+}
+
+/// Why submitted work has no reply, or that it has none yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     Running,
@@ -189,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_request_with_anything_unknown_in_its_call_is_refused() {
-        let text = r#"{"ask":"call","call":{"method":"GET","url":"http://a/","headers":[],"timeout_ms":1,"max_response":1,"body_length":0,"proxy":"x"}}"#;
+        let text = r#"{"ask":"call","work":{"http":{"method":"GET","url":"http://a/","headers":[],"timeout_ms":1,"max_response":1,"body_length":0,"proxy":"x"}}}"#;
         assert!(serde_json::from_str::<Request>(text).is_err());
         let text = text.replace(r#","proxy":"x""#, "");
         let request: Request = serde_json::from_str(&text).unwrap();

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::address;
 use crate::failure::Failure;
-use crate::message::{Call, Head};
+use crate::message::{Call, HttpHead};
 use crate::policy::{self, Policy, Trust};
 
 /// Time for a connection, TLS included.
@@ -153,23 +153,35 @@ fn client(lookup: Arc<dyn Lookup>, guarded: bool, tls: rustls::ClientConfig) -> 
         .map_err(|error| format!("the HTTP client cannot be set up: {}", deepest(&error)))
 }
 
+/// A client for an endpoint that the administrator configured, whatever its address is. It checks nothing itself.
+///
+/// # Errors
+/// A text for the log.
+pub(crate) fn unguarded() -> Result<Client, String> {
+    client(Arc::new(System), false, tls()?)
+}
+
 /// The innermost text of an error: the outer ones repeat the URL.
-fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;
     }
     match inner.downcast_ref::<reqwest::Error>() {
         Some(_) => "the request failed".to_owned(),
-        None => {
-            let text = inner.to_string();
-            // The number says nothing that the words do not.
-            text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
-        }
+        None => words(inner),
     }
 }
 
-fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+/// An error's own text, without the number of the system's, which says nothing that the words do not.
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
+}
+
+pub(crate) fn find<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
     let mut at = Some(error);
     while let Some(error) = at {
         if let Some(found) = error.downcast_ref() {
@@ -218,7 +230,7 @@ fn shortened(text: &str) -> String {
 #[derive(Debug)]
 pub struct Incoming {
     /// Its head.
-    pub head: Head,
+    pub head: HttpHead,
     /// Bytes of the body, where the other side told.
     pub length: Option<u64>,
     response: Response,
@@ -246,7 +258,7 @@ impl Until {
         tokio::time::timeout_at(self.at, future).await.ok()
     }
 
-    fn failure(self, host: &str, sent: bool) -> Failure {
+    pub(crate) fn failure(self, host: &str, sent: bool) -> Failure {
         let seconds = self.total.as_secs_f32().to_string();
         Failure::Time { host: host.to_owned(), seconds, sent }
     }
@@ -340,13 +352,13 @@ fn written_address(url: &Url) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
-fn head(response: &Response) -> Result<Head, u64> {
+fn head(response: &Response) -> Result<HttpHead, u64> {
     let mut size = 0;
     let headers = response.headers().iter().map(|(name, value)| {
         size += name.as_str().len() + value.len() + 4;
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     });
-    let head = Head { status: response.status().as_u16(), headers: headers.collect() };
+    let head = HttpHead { status: response.status().as_u16(), headers: headers.collect() };
     if size > LARGEST_HEAD { Err(LARGEST_HEAD as u64) } else { Ok(head) }
 }
 

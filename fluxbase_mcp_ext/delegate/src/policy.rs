@@ -12,6 +12,8 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     runtime: Option<Origin>,
+    /// Others that the administrator configured by their URL.
+    endpoints: Vec<Origin>,
     allowed: Vec<Pattern>,
 }
 
@@ -86,7 +88,19 @@ impl Policy {
             .filter(|entry| !entry.is_empty())
             .map(Pattern::parse)
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Policy { runtime, allowed })
+        Ok(Policy { runtime, endpoints: Vec::new(), allowed })
+    }
+
+    /// Also allows the URL of `setting`, empty for none, trusted as the runtime is.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn with_endpoint(mut self, setting: &str, url: &str) -> Result<Policy, String> {
+        if !url.trim().is_empty() {
+            let url = parse(url.trim()).map_err(|error| format!("{setting}: {error}"))?;
+            self.endpoints.extend(Origin::of(&url));
+        }
+        Ok(self)
     }
 
     /// Whether the URL may be called, and how far its host is trusted.
@@ -97,7 +111,7 @@ impl Policy {
         let Some(origin) = Origin::of(url) else {
             return Err(Failure::Malformed { reason: "the URL names no host".to_owned() });
         };
-        if self.runtime.as_ref() == Some(&origin) {
+        if self.runtime.iter().chain(&self.endpoints).any(|trusted| *trusted == origin) {
             return Ok(Trust::Runtime);
         }
         let usual = if origin.scheme == "https" { 443 } else { 80 };
@@ -209,6 +223,21 @@ mod tests {
         ] {
             assert_eq!(judge(&policy, url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_is_trusted_by_scheme_host_and_port() {
+        let policy =
+            Policy::new("", "").and_then(|policy| policy.with_endpoint("mcp.x", " http://127.0.0.1:81/v1 "));
+        let policy = policy.expect("a URL");
+        assert_eq!(judge(&policy, "http://127.0.0.1:81/v1/embeddings"), Some(Trust::Runtime));
+        for url in ["http://127.0.0.1/", "https://127.0.0.1:81/", "http://localhost:81/"] {
+            assert_eq!(judge(&policy, url), None, "{url}");
+        }
+        assert_eq!(Policy::default().with_endpoint("mcp.x", ""), Ok(Policy::default()));
+        let error =
+            Policy::default().with_endpoint("mcp.x", "http://u:secret@a.example/").expect_err("a password");
+        assert!(error.starts_with("mcp.x: ") && !error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -23,25 +23,35 @@ use crate::budget::{Budget, Share};
 use crate::failure::Failure;
 use crate::frame::Kind;
 use crate::heap;
-use crate::message::{Answer, Call, Id, Request, Status};
-use crate::outgoing::{Lookup, Outgoing, Until};
+use crate::message::{Answer, Head, Id, Request, Status, StorageStatus, Work};
+use crate::outgoing::{Incoming, Lookup, Outgoing, Until};
 use crate::policy::Policy;
+use crate::storage::{Content, Storage};
 use crate::store::{Found, Kept, NotBegun, Store};
 use crate::wire::{
     Frames, Gone, ReadError, closed, drain, fail, refused, tell, write_body, write_frame, write_json,
 };
 
-/// Time in which a request must have arrived, once its connection stands.
+/// Time in which a request must have arrived, once its connection stands; and for its body, once there is room for it.
 const READ: Duration = Duration::from_secs(30);
 
 /// Longest that a waiter waits, and a call lasts.
 const LONGEST: Duration = Duration::from_secs(3600);
+
+/// How often unfinished files are looked for.
+const TIDY: Duration = Duration::from_secs(600);
+
+/// How old an unfinished file is that nobody writes any more: older than any call.
+const STALE: Duration = Duration::from_secs(2 * 3600);
 
 /// Connections beyond the calls: waiters and collectors.
 const SPARE: usize = 200;
 
 /// Bytes from which on a block of a kept reply is complete.
 const BLOCK: usize = 64 * 1024;
+
+/// Why nothing is stored before [`Server::set_storage`].
+const UNSET: &str = "no place to store files is set";
 
 /// Longest owner and token, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -73,10 +83,12 @@ impl Default for Limits {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     limits: Limits,
     policy: Policy,
+    /// Where files are stored, or why that is not known.
+    storage: Result<Arc<Storage>, String>,
 }
 
 /// What all tasks share.
@@ -88,6 +100,8 @@ struct Shared {
     store: Mutex<Store>,
     /// Rung when a submitted call ends.
     ended: Notify,
+    /// Rung by a test of a debug build: the thread panics. Nothing of a release build rings it.
+    panic: Notify,
     calls: AtomicUsize,
     connections: AtomicUsize,
     begun: AtomicU64,
@@ -128,13 +142,15 @@ impl Server {
     /// A text for the log.
     pub fn new(policy: Policy, limits: Limits, lookup: Arc<dyn Lookup>) -> Result<Server, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        heap::share();
         Ok(Server {
             shared: Arc::new(Shared {
                 outgoing: Outgoing::new(lookup)?,
                 budget: Budget::new(limits.max_bytes),
-                settings: RwLock::new(Arc::new(Settings { limits, policy })),
+                settings: RwLock::new(Arc::new(Settings { limits, policy, storage: Err(UNSET.to_owned()) })),
                 store: Mutex::default(),
                 ended: Notify::new(),
+                panic: Notify::new(),
                 calls: AtomicUsize::new(0),
                 connections: AtomicUsize::new(0),
                 begun: AtomicU64::new(0),
@@ -150,8 +166,13 @@ impl Server {
     /// Takes other settings from now on; calls in flight keep theirs.
     pub fn set(&self, policy: Policy, limits: Limits) {
         self.shared.budget.resize(limits.max_bytes);
-        *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Settings { limits, policy });
+        self.shared.change(|settings| Settings { limits, policy, ..settings });
+    }
+
+    /// Stores files there from now on, or nowhere for the reason given; what is under way ends where it began.
+    pub fn set_storage(&self, storage: Result<Storage, String>) {
+        let storage = storage.map(Arc::new);
+        self.shared.change(|settings| Settings { storage, ..settings });
     }
 
     /// Serves connections of processes of user `owner`, for ever. To be run in a current-thread runtime.
@@ -161,9 +182,16 @@ impl Server {
     pub async fn serve(&self, listener: StdListener, owner: u32) -> io::Result<()> {
         let listener = UnixListener::from_std(listener)?;
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { sweep(&shared).await });
+        tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { sweep(&shared).await }
+        });
         loop {
-            let stream = match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shared.panic.notified() => panic!("a test asked for it"),
+            };
+            let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Most likely there are no file descriptors left: some come back when calls end.
@@ -177,20 +205,31 @@ impl Server {
             if stream.peer_cred().map(|peer| peer.uid()).ok() != Some(owner) {
                 continue;
             }
-            let shared = Arc::clone(&self.shared);
+            let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.connection(stream).await });
         }
     }
 }
 
-/// Once a second: what was not collected goes, and so does memory that is not in use.
+/// Once a second: what was not collected goes, and so does memory that is not in use. Now and then: files that were never finished.
 async fn sweep(shared: &Shared) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
+    let mut tidied: Option<(Instant, Arc<Storage>)> = None;
+    let mut used = 0;
     loop {
         every.tick().await;
-        let keep = shared.settings().limits.keep;
-        shared.store().expire(Instant::now(), keep);
-        if shared.since_trim.swap(0, Ordering::Relaxed) > 1 << 20 {
+        let settings = shared.settings();
+        shared.store().expire(Instant::now(), settings.limits.keep);
+        if let Ok(storage) = &settings.storage
+            && !tidied.as_ref().is_some_and(|(at, old)| at.elapsed() < TIDY && Arc::ptr_eq(old, storage))
+        {
+            storage.tidy(STALE).await;
+            tidied = Some((Instant::now(), Arc::clone(storage)));
+        }
+        let (before, now) = (used, shared.budget.used());
+        used = now;
+        // What is kept may go long after its last byte has moved.
+        if shared.since_trim.swap(0, Ordering::Relaxed) > 1 << 20 || now < before {
             heap::give_back();
         }
     }
@@ -199,6 +238,11 @@ async fn sweep(shared: &Shared) {
 impl Shared {
     fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, to: impl FnOnce(Settings) -> Settings) {
+        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        *settings = Arc::new(to(Settings::clone(&settings)));
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -213,21 +257,21 @@ impl Shared {
             _ = fail(&mut writer, &Failure::Busy { limit }).await;
             return;
         };
-        let read = tokio::time::timeout(READ, self.read(&mut reader)).await;
-        let (request, body) = match read {
-            Err(_) | Ok(Err(ReadError::Gone)) => return,
-            Ok(Err(ReadError::Refused(failure))) => {
+        let (request, body) = match self.read(&mut reader).await {
+            Err(ReadError::Gone) => return,
+            Err(ReadError::Refused(failure)) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 _ = fail(&mut writer, &failure).await;
                 // The rest of the body is read and forgotten, so that the refusal can be read on the other side.
                 _ = tokio::time::timeout(Duration::from_secs(1), drain(&mut reader)).await;
                 return;
             }
-            Ok(Ok(read)) => read,
+            Ok(read) => read,
         };
         // What a reader that does not read holds, it holds no longer than this.
         let longest =
-            request.call().map_or(LONGEST, |call| Duration::from_millis(call.timeout_ms).min(LONGEST)) + READ;
+            request.work().map_or(LONGEST, |work| Duration::from_millis(work.timeout_ms()).min(LONGEST))
+                + READ;
         // The answer, unless whoever asked goes away first: then all that is under way is dropped.
         tokio::select! {
             biased;
@@ -237,24 +281,36 @@ impl Shared {
         }
     }
 
-    async fn read(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<(Request, Body), ReadError> {
+    async fn read(&self, reader: &mut (impl AsyncRead + Unpin)) -> Result<(Request, Bytes), ReadError> {
         let mut frames = Frames::new(reader);
-        let first = frames.next().await?;
+        let first = in_time(frames.next()).await?;
         if first.kind != Kind::Request {
             return Err(refused("the first frame is no request"));
         }
         let request: Request =
             serde_json::from_slice(&first.payload).map_err(|error| refused(&error.to_string()))?;
-        let Some(call) = request.call() else { return Ok((request, Body::default())) };
+        let size = request.work().map_or(0, Work::body_length);
         let limit = self.settings().limits.max_request;
-        if call.body_length > limit {
-            return Err(ReadError::Refused(Failure::TooMuch { size: call.body_length, limit }));
+        if size > limit {
+            return Err(ReadError::Refused(Failure::TooMuch { size, limit }));
         }
-        if call.body_length == 0 {
-            return Ok((request, Body::default()));
+        if size == 0 {
+            return Ok((request, Bytes::new()));
         }
-        let share = self.budget.take(call.body_length).await;
-        let length = call.body_length as usize;
+        // As long as whoever asks has time.
+        let time = request.work().map_or(READ, |work| Duration::from_millis(work.timeout_ms()).min(LONGEST));
+        let share = tokio::time::timeout(time, self.budget.take(size))
+            .await
+            .map_err(|_| ReadError::Refused(Failure::Crowded { limit: self.budget.limit() }))?;
+        in_time(self.body(&mut frames, size as usize, share)).await.map(|body| (request, body))
+    }
+
+    async fn body(
+        &self,
+        frames: &mut Frames<impl AsyncRead + Unpin>,
+        length: usize,
+        share: Share,
+    ) -> Result<Bytes, ReadError> {
         let mut bytes = BytesMut::with_capacity(length);
         while bytes.len() < length {
             let part = frames.next().await?;
@@ -265,30 +321,31 @@ impl Shared {
             bytes.extend_from_slice(&part.payload);
         }
         self.since_trim.fetch_add(length as u64, Ordering::Relaxed);
-        Ok((request, Body { bytes: bytes.freeze(), _share: Some(share) }))
+        Ok(Bytes::from_owner(Counting { bytes, _share: share }))
     }
 
     async fn answer(
         self: &Arc<Self>,
         writer: &mut (impl AsyncWrite + Unpin),
         request: Request,
-        body: Body,
+        body: Bytes,
     ) -> Result<(), Gone> {
         match request {
-            Request::Call { call } => {
+            Request::Call { work } => {
                 let counted = Counted { shared: self, failed: true };
-                match self.call(writer, &call, body, counted).await? {
+                match self.call(writer, work, body, counted).await? {
                     Ok(()) => Ok(()),
                     Err(failure) => fail(writer, &failure).await,
                 }
             }
-            Request::Submit { id, owner, token, call } => match self.submit(id, owner, token, call, body) {
-                Ok(()) => tell(writer, &Answer::Accepted).await,
-                Err(failure) => {
-                    self.refused.fetch_add(1, Ordering::Relaxed);
-                    fail(writer, &failure).await
-                }
-            },
+            Request::Submit { id, owner, token, work } => {
+                let begun = self.submit(id, owner, token, work, body);
+                self.accepted(writer, begun).await
+            }
+            Request::Leave { work } => {
+                let begun = self.leave(work);
+                self.accepted(writer, begun).await
+            }
             Request::Wait { token, after, timeout_ms } => {
                 let time = Duration::from_millis(timeout_ms).min(LONGEST);
                 let ended = tokio::time::timeout(time, self.wait(&token, after)).await.unwrap_or_default();
@@ -319,9 +376,28 @@ impl Shared {
                 self.store().cancel(id, &owner);
                 tell(writer, &Answer::Done).await
             }
+            #[cfg(debug_assertions)]
+            Request::Panic => {
+                self.panic.notify_one();
+                std::future::pending().await
+            }
             Request::Status => {
-                let status = self.status();
+                let status = self.status().await;
                 tell(writer, &Answer::Status(status)).await
+            }
+        }
+    }
+
+    async fn accepted(
+        &self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        begun: Result<(), Failure>,
+    ) -> Result<(), Gone> {
+        match begun {
+            Ok(()) => tell(writer, &Answer::Accepted).await,
+            Err(failure) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                fail(writer, &failure).await
             }
         }
     }
@@ -331,12 +407,38 @@ impl Shared {
         Place::take(&self.calls, limits.max_calls).ok_or(Failure::Busy { limit: limits.max_calls })
     }
 
-    /// Makes a call and writes the reply as it arrives.
+    /// Begins work, and comes back with the head of its reply.
+    async fn begin(
+        &self,
+        work: Work,
+        body: Bytes,
+        settings: &Settings,
+        until: Until,
+    ) -> Result<Begun, Failure> {
+        if let Work::Http(call) = work {
+            let incoming = self.outgoing.begin(&call, body, &settings.policy, until).await?;
+            let room = incoming.length.unwrap_or(call.max_response);
+            return Ok(Begun {
+                head: Head::Http(incoming.head.clone()),
+                room,
+                parts: Parts::Http(Box::new(incoming)),
+            });
+        }
+        let storage =
+            settings.storage.as_ref().map_err(|reason| Failure::Unset { reason: reason.clone() })?;
+        let (head, content) = storage.perform(work, body, until).await?;
+        Ok(match content {
+            None => Begun { head, room: 0, parts: Parts::None },
+            Some(content) => Begun { head, room: content.length(), parts: Parts::Stored(content) },
+        })
+    }
+
+    /// Does the work and writes the reply as it arrives.
     async fn call(
         &self,
         writer: &mut (impl AsyncWrite + Unpin),
-        call: &Call,
-        body: Body,
+        work: Work,
+        body: Bytes,
         mut counted: Counted<'_>,
     ) -> Result<Result<(), Failure>, Gone> {
         let settings = self.settings();
@@ -348,14 +450,14 @@ impl Shared {
             }
         };
         self.begun.fetch_add(1, Ordering::Relaxed);
-        let until = until(call);
-        let mut incoming = match self.outgoing.begin(call, body.bytes, &settings.policy, until).await {
-            Ok(incoming) => incoming,
+        let until = until(&work);
+        let mut begun = match self.begin(work, body, &settings, until).await {
+            Ok(begun) => begun,
             Err(failure) => return Ok(Err(failure)),
         };
-        write_json(writer, Kind::Head, &incoming.head).await?;
+        write_json(writer, Kind::Head, &begun.head).await?;
         loop {
-            match incoming.next_part().await {
+            match begun.parts.next_part().await {
                 Err(failure) => return Ok(Err(failure)),
                 Ok(None) => break,
                 Ok(Some(part)) => {
@@ -378,8 +480,8 @@ impl Shared {
         id: Id,
         owner: String,
         token: String,
-        call: Call,
-        body: Body,
+        work: Work,
+        body: Bytes,
     ) -> Result<(), Failure> {
         if owner.len() > LONGEST_NAME || token.len() > LONGEST_NAME {
             return Err(Failure::Protocol {
@@ -387,13 +489,21 @@ impl Shared {
             });
         }
         let limits = &self.settings().limits;
-        self.store().begin(id, owner, token, limits.max_pending).map_err(|why| match why {
-            NotBegun::Full => Failure::Full { limit: limits.max_pending },
-            NotBegun::Taken => Failure::Protocol { reason: "the id is taken".to_owned() },
-        })?;
+        // Not in the condition: the lock would be held where it is taken again.
+        let begun = self.store().begin(id, &owner, &token, limits.max_pending);
+        if let Err(why) = begun {
+            let failure = match why {
+                NotBegun::Full => Failure::Full { limit: limits.max_pending },
+                NotBegun::Taken => Failure::Protocol { reason: "the id is taken".to_owned() },
+            };
+            // Whoever left the call here does not read the refusal; whoever comes for the reply does.
+            self.store().refuse(id, owner, token, failure.clone(), limits.max_pending, Instant::now());
+            self.ended.notify_waiters();
+            return Err(failure);
+        }
         let shared = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let outcome = shared.kept(&call, body).await;
+            let outcome = shared.kept(work, body).await;
             shared.store().end(id, outcome, Instant::now());
             shared.ended.notify_waiters();
         });
@@ -401,28 +511,45 @@ impl Shared {
         Ok(())
     }
 
-    async fn kept(&self, call: &Call, body: Body) -> Result<Kept, Failure> {
+    /// Begins work that nobody asks for later.
+    fn leave(self: &Arc<Self>, work: Work) -> Result<(), Failure> {
+        if !matches!(work, Work::Delete(_)) {
+            return Err(Failure::Protocol { reason: "only a delete is done for nobody".to_owned() });
+        }
+        let limit = self.settings().limits.max_calls;
+        if self.calls.load(Ordering::Relaxed) >= limit {
+            return Err(Failure::Busy { limit });
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move { shared.kept(work, Bytes::new()).await });
+        Ok(())
+    }
+
+    async fn kept(&self, work: Work, body: Bytes) -> Result<Kept, Failure> {
         let mut counted = Counted { shared: self, failed: true };
         let settings = self.settings();
         let _place = self.place(&settings.limits).inspect_err(|_| counted.refused())?;
         self.begun.fetch_add(1, Ordering::Relaxed);
-        let until = until(call);
-        let mut incoming = self.outgoing.begin(call, body.bytes, &settings.policy, until).await?;
+        let until = until(&work);
+        let mut begun = self.begin(work, body, &settings, until).await?;
         // In blocks of our own: a part may be one byte of a large buffer.
         let (mut blocks, mut block) = (Vec::new(), BytesMut::new());
         let mut share: Option<Share> = None;
         let mut size = 0;
-        while let Some(part) = incoming.next_part().await? {
+        while let Some(part) = begun.parts.next_part().await? {
             if share.is_none() {
-                let wanted = incoming.length.unwrap_or(call.max_response);
                 share = Some(
                     until
-                        .within(self.budget.take(wanted))
+                        .within(self.budget.take(begun.room))
                         .await
                         .ok_or(Failure::Memory { limit: self.budget.limit() })?,
                 );
             }
             size += part.len() as u64;
+            if begun.parts.are_blocks() {
+                blocks.push(part);
+                continue;
+            }
             block.extend_from_slice(&part);
             if block.len() >= BLOCK {
                 blocks.push(block.split().freeze());
@@ -434,7 +561,7 @@ impl Shared {
         }
         self.since_trim.fetch_add(size, Ordering::Relaxed);
         counted.failed = false;
-        Ok(Kept { head: incoming.head.clone(), body: blocks, share })
+        Ok(Kept { head: begun.head, body: blocks, share })
     }
 
     async fn wait(&self, token: &str, after: u64) -> Vec<crate::message::Ended> {
@@ -450,8 +577,13 @@ impl Shared {
         }
     }
 
-    fn status(&self) -> Status {
-        let limits = &self.settings().limits;
+    async fn status(&self) -> Status {
+        let settings = self.settings();
+        let limits = &settings.limits;
+        let storage = match &settings.storage {
+            Ok(storage) => StorageStatus { place: storage.place(), error: storage.probe().await },
+            Err(reason) => StorageStatus { place: String::new(), error: Some(reason.clone()) },
+        };
         Status {
             pid: std::process::id(),
             uptime_s: self.started.elapsed().as_secs(),
@@ -464,15 +596,27 @@ impl Shared {
             begun: self.begun.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            storage,
         }
     }
 }
 
-/// A request's body with its part of the budget.
-#[derive(Debug, Default)]
-struct Body {
-    bytes: Bytes,
-    _share: Option<Share>,
+/// What is read of a request, unless it takes too long.
+async fn in_time<T>(reading: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    tokio::time::timeout(READ, reading).await.unwrap_or(Err(ReadError::Gone))
+}
+
+/// A request's body with its part of the budget, which it keeps as long as anybody holds a part of the body: a write to a disk goes on when
+/// nobody waits for it any more.
+struct Counting {
+    bytes: BytesMut,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counting {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Counts a call as failed unless it is told otherwise, also when it is dropped half-way.
@@ -496,6 +640,36 @@ impl Drop for Counted<'_> {
     }
 }
 
-fn until(call: &Call) -> Until {
-    Until::after(Duration::from_millis(call.timeout_ms).min(LONGEST))
+/// Work whose reply has begun.
+struct Begun {
+    head: Head,
+    /// Most bytes of the body.
+    room: u64,
+    parts: Parts,
+}
+
+/// Where the body of a reply comes from.
+enum Parts {
+    Http(Box<Incoming>),
+    Stored(Content),
+    None,
+}
+
+impl Parts {
+    /// Whether a part is all of its buffer.
+    fn are_blocks(&self) -> bool {
+        matches!(self, Parts::Stored(content) if content.is_file())
+    }
+
+    async fn next_part(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self {
+            Parts::Http(incoming) => incoming.next_part().await,
+            Parts::Stored(content) => content.next_part().await,
+            Parts::None => Ok(None),
+        }
+    }
+}
+
+fn until(work: &Work) -> Until {
+    Until::after(Duration::from_millis(work.timeout_ms()).min(LONGEST))
 }

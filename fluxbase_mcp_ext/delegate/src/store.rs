@@ -41,6 +41,8 @@ struct Entry {
     owner: String,
     token: String,
     state: State,
+    /// The call was not begun: it takes no place of those that were.
+    refused: bool,
 }
 
 /// What there is of an entry.
@@ -64,6 +66,8 @@ pub enum NotBegun {
 #[derive(Debug, Default)]
 pub struct Store {
     entries: HashMap<Id, Entry>,
+    /// How many of them are of calls that were not begun.
+    refused: usize,
     last: u64,
 }
 
@@ -72,15 +76,33 @@ impl Store {
     ///
     /// # Errors
     /// [`NotBegun`]; nothing was changed.
-    pub fn begin(&mut self, id: Id, owner: String, token: String, limit: usize) -> Result<(), NotBegun> {
+    pub fn begin(&mut self, id: Id, owner: &str, token: &str, limit: usize) -> Result<(), NotBegun> {
         if self.entries.contains_key(&id) {
             return Err(NotBegun::Taken);
         }
-        if self.entries.len() >= limit {
+        if self.len() >= limit {
             return Err(NotBegun::Full);
         }
-        self.entries.insert(id, Entry { owner, token, state: State::Running(None) });
+        let (owner, token) = (owner.to_owned(), token.to_owned());
+        self.entries.insert(id, Entry { owner, token, state: State::Running(None), refused: false });
         Ok(())
+    }
+
+    /// Keeps why a call was not begun, for its owner, as the end of it: unless the id is taken, or `limit` such are kept already.
+    pub fn refuse(&mut self, id: Id, owner: String, token: String, why: Failure, limit: usize, now: Instant) {
+        if self.entries.contains_key(&id) || self.refused >= limit {
+            return;
+        }
+        self.last += 1;
+        self.refused += 1;
+        let state = State::Ended { number: self.last, at: now, outcome: Arc::new(Err(why)) };
+        self.entries.insert(id, Entry { owner, token, state, refused: true });
+    }
+
+    fn remove(&mut self, id: Id) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.refused -= usize::from(entry.refused);
+        Some(entry)
     }
 
     /// Says which task makes the call, so that it can be cancelled.
@@ -124,14 +146,14 @@ impl Store {
     pub fn acknowledge(&mut self, id: Id, owner: &str) {
         let is_it = |entry: &Entry| entry.owner == owner && matches!(entry.state, State::Ended { .. });
         if self.entries.get(&id).is_some_and(is_it) {
-            self.entries.remove(&id);
+            self.remove(id);
         }
     }
 
     /// Forgets an entry of that owner, and ends its call.
     pub fn cancel(&mut self, id: Id, owner: &str) {
         if self.entries.get(&id).is_some_and(|entry| entry.owner == owner)
-            && let Some(Entry { state: State::Running(Some(task)), .. }) = self.entries.remove(&id)
+            && let Some(Entry { state: State::Running(Some(task)), .. }) = self.remove(id)
         {
             task.abort();
         }
@@ -144,17 +166,18 @@ impl Store {
             State::Running(_) => true,
             State::Ended { at, .. } => now.saturating_duration_since(at) < keep,
         });
+        self.refused = self.entries.values().filter(|entry| entry.refused).count();
         before - self.entries.len()
     }
 
-    /// How many entries there are.
+    /// How many entries of calls that were begun there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() - self.refused
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 }
 
@@ -170,13 +193,13 @@ mod tests {
     }
 
     fn kept() -> Outcome {
-        Ok(Kept { head: Head { status: 200, headers: Vec::new() }, body: Vec::new(), share: None })
+        Ok(Kept { head: Head::Deleted, body: Vec::new(), share: None })
     }
 
     #[test]
     fn an_entry_is_its_owners_alone() {
         let (mut store, now) = (Store::default(), Instant::now());
-        store.begin(id(1), "a".into(), "t".into(), 10).unwrap();
+        store.begin(id(1), "a", "t", 10).unwrap();
         assert!(matches!(store.find(id(1), "a"), Found::Running));
         assert!(matches!(store.find(id(1), "b"), Found::Unknown));
         store.end(id(1), kept(), now);
@@ -197,10 +220,10 @@ mod tests {
     #[test]
     fn number_and_time_are_bounded() {
         let (mut store, now) = (Store::default(), Instant::now());
-        store.begin(id(1), "a".into(), "t".into(), 2).unwrap();
-        assert_eq!(store.begin(id(1), "a".into(), "t".into(), 2), Err(NotBegun::Taken));
-        store.begin(id(2), "a".into(), "t".into(), 2).unwrap();
-        assert_eq!(store.begin(id(3), "a".into(), "t".into(), 2), Err(NotBegun::Full));
+        store.begin(id(1), "a", "t", 2).unwrap();
+        assert_eq!(store.begin(id(1), "a", "t", 2), Err(NotBegun::Taken));
+        store.begin(id(2), "a", "t", 2).unwrap();
+        assert_eq!(store.begin(id(3), "a", "t", 2), Err(NotBegun::Full));
         store.end(id(1), Err(Failure::Cancelled), now);
         let keep = Duration::from_secs(60);
         assert_eq!(store.expire(now + Duration::from_secs(59), keep), 0);
@@ -212,13 +235,40 @@ mod tests {
         assert!(store.is_empty());
     }
 
+    #[test]
+    fn a_call_that_was_not_begun_is_told_to_its_owner_and_takes_no_place() {
+        let (mut store, now, why) = (Store::default(), Instant::now(), Failure::Full { limit: 1 });
+        let refuse = |store: &mut Store, n| {
+            store.refuse(id(n), "a".into(), "t".into(), why.clone(), 2, now);
+        };
+        store.begin(id(1), "a", "t", 1).unwrap();
+        for n in 1..=4 {
+            refuse(&mut store, n);
+        }
+        assert!(matches!(store.find(id(1), "a"), Found::Running), "the one that runs is left alone");
+        assert!(matches!(store.find(id(2), "b"), Found::Unknown));
+        let is_told = |store: &Store, n| matches!(store.find(id(n), "a"), Found::Ended(told) if told.as_ref().as_ref().is_err_and(|told| *told == why));
+        assert!(is_told(&store, 2) && is_told(&store, 3) && !is_told(&store, 4), "at most two are kept");
+        assert_eq!(store.ended("t", 0).iter().map(|one| one.id).collect::<Vec<_>>(), [id(2), id(3)]);
+        store.end(id(1), kept(), now);
+        store.acknowledge(id(1), "a");
+        assert_eq!(store.len(), 0);
+        store.begin(id(5), "a", "t", 1).unwrap();
+        store.acknowledge(id(2), "a");
+        refuse(&mut store, 4);
+        assert!(is_told(&store, 4), "there is room again");
+        store.cancel(id(4), "a");
+        assert_eq!(store.expire(now + Duration::from_secs(9), Duration::from_secs(9)), 1);
+        assert_eq!((store.len(), store.refused), (1, 0));
+    }
+
     proptest! {
         /// Whoever asks with the last number that it was told, after any number of repetitions and losses, learns of every end.
         #[test]
         fn no_end_is_lost(steps in vec((any::<u8>(), any::<bool>()), 1..200)) {
             let (mut store, now, mut after, mut heard, mut ended) = (Store::default(), Instant::now(), 0, Vec::new(), Vec::new());
             for (n, reply_is_lost) in steps {
-                if store.begin(id(n), "a".into(), "t".into(), 300).is_ok() {
+                if store.begin(id(n), "a", "t", 300).is_ok() {
                     store.end(id(n), kept(), now);
                     ended.push(id(n));
                 }

@@ -28,7 +28,7 @@ async fn a_call_arrives_as_it_was_asked_for() {
         ..get(web.url("/echo?a=1%20b"))
     };
     let reply = worker.call(call, br#"{"a":1}"#).await.unwrap();
-    assert_eq!(reply.head.status, 200);
+    assert_eq!(reply.http().unwrap().status, 200);
     let text = String::from_utf8(reply.body).unwrap();
     let agent = concat!("fluxbase_mcp_ext/", env!("CARGO_PKG_VERSION"));
     let expected = format!(
@@ -37,7 +37,7 @@ async fn a_call_arrives_as_it_was_asked_for() {
     );
     assert_eq!(text, expected, "nothing is added: no accept-encoding, no cookie, no referer");
     let reply = worker.call(get(web.url("/status/503")), &[]).await.unwrap();
-    assert_eq!((reply.head.status, reply.body.len()), (503, 0), "a status is a reply");
+    assert_eq!((reply.http().unwrap().status, reply.body.len()), (503, 0), "a status is a reply");
     worker.until_idle().await;
     let status = worker.status().await;
     assert_eq!((status.begun, status.failed, status.refused), (2, 0, 0));
@@ -59,8 +59,8 @@ async fn a_large_body_goes_through_in_both_directions() {
 async fn a_redirect_is_a_reply_and_is_not_followed() {
     let (web, worker) = both().await;
     let reply = worker.call(get(web.url("/redirect")), &[]).await.unwrap();
-    assert_eq!(reply.head.status, 302);
-    assert!(reply.head.headers.contains(&("location".into(), "/echo".into())));
+    assert_eq!(reply.http().unwrap().status, 302);
+    assert!(reply.http().unwrap().headers.contains(&("location".into(), "/echo".into())));
     assert_eq!(web.requests(), 1);
 }
 
@@ -108,7 +108,7 @@ async fn closing_the_socket_cancels_the_call() {
     for path in ["/hang", "/stall/10"] {
         // Its own time is longer than the test waits.
         let call = Call { timeout_ms: 10 * PATIENCE.as_millis() as u64, ..get(web.url(path)) };
-        let stream = worker.send(&Request::Call { call }, &[]).await;
+        let stream = worker.send(&Request::Call { work: call.into() }, &[]).await;
         web.until_open(1).await;
         drop(stream);
         web.until_open(0).await;
@@ -235,7 +235,7 @@ async fn calls_are_bounded_by_number() {
     let worker = Worker::start(&web.url("/"), "", limits);
     let mut held = Vec::new();
     for _ in 0..3 {
-        held.push(worker.send(&Request::Call { call: get(web.url("/hang")) }, &[]).await);
+        held.push(worker.send(&Request::Call { work: get(web.url("/hang")).into() }, &[]).await);
     }
     web.until_open(3).await;
     let failure = worker.call(get(web.url("/echo")), &[]).await.unwrap_err();
@@ -255,7 +255,7 @@ async fn a_request_is_bounded_by_size() {
     assert_eq!(failure, Failure::TooMuch { size: 1001, limit: 1000 });
     // One that says less than it sends, and one that says more.
     let call = Call { body_length: 10, ..get(web.url("/echo")) };
-    let text = serde_json::to_vec(&Request::Call { call }).unwrap();
+    let text = serde_json::to_vec(&Request::Call { work: call.into() }).unwrap();
     let mut stream = UnixStream::connect(&worker.path).await.unwrap();
     stream.write_all(&frame::encode(Kind::Request, &text)).await.unwrap();
     stream.write_all(&frame::encode(Kind::Body, &[0; 11])).await.unwrap();
@@ -287,7 +287,7 @@ async fn what_is_no_request_is_told_so() {
     // Whoever goes on talking is not waited for.
     let web = Web::start().await;
     worker.server.set(Policy::new(&web.url("/"), "").unwrap(), Limits::default());
-    let mut stream = worker.send(&Request::Call { call: get(web.url("/hang")) }, &[]).await;
+    let mut stream = worker.send(&Request::Call { work: get(web.url("/hang")).into() }, &[]).await;
     web.until_open(1).await;
     stream.write_all(b"x").await.unwrap();
     assert!(tokio::time::timeout(PATIENCE, receive(&mut stream)).await.unwrap().is_err());
@@ -301,7 +301,7 @@ async fn a_reader_that_does_not_read_holds_little_and_not_for_ever() {
     let worker = Worker::start(&web.url("/"), "", limits);
     let mut held = Vec::new();
     for _ in 0..20 {
-        held.push(worker.send(&Request::Call { call: get(web.url("/bytes/10485760")) }, &[]).await);
+        held.push(worker.send(&Request::Call { work: get(web.url("/bytes/10485760")).into() }, &[]).await);
     }
     web.until_open(20).await;
     tokio::time::sleep(Duration::from_millis(200)).await;

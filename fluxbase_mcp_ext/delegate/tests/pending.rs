@@ -124,7 +124,17 @@ async fn what_is_kept_is_bounded_by_number_bytes_and_time() {
     }
     let failure = worker.submit(id(3), "key", "t", get(web.url("/echo"))).await.unwrap_err();
     assert_eq!(failure, Failure::Full { limit: 2 });
-    let first = ended(&worker, "t", 0).await;
+    // Whoever comes for it learns that it was not begun.
+    let refused = ended(&worker, "t", 0).await;
+    let said = worker.ask(&collect(id(3), "key"), &[]).await;
+    assert_eq!(said, Ok(Said::Failed(Failure::Full { limit: 2 })));
+    assert_eq!(worker.answer(collect(id(3), "another")).await, Answer::Unknown);
+    worker.answer(Request::Acknowledge { id: id(3), owner: "key".into() }).await;
+    assert_eq!(worker.answer(collect(id(3), "key")).await, Answer::Unknown);
+    let first = match &refused[..] {
+        [one] if one.id == id(3) => ended(&worker, "t", one.number).await,
+        _ => refused.into_iter().filter(|one| one.id != id(3)).collect(),
+    };
     assert_eq!(first.len(), 1);
     let status = worker.status().await;
     assert!(status.bytes <= status.max_bytes, "{status:?}");

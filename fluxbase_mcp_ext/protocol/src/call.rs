@@ -10,9 +10,10 @@ use crate::{
     members::Object,
     result::ServerInfo,
     subscription::Filter,
+    task::{self, Verb},
 };
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A request that passed every check. Its methods write the answer.
 #[derive(Clone, Debug)]
@@ -59,6 +60,20 @@ impl Wishes {
             progress_token: meta.progress_token.clone(),
             log_level,
             capabilities: meta.client_capabilities.clone(),
+        })
+    }
+
+    /// Whether the client declared this extension, such as `io.modelcontextprotocol/tasks`, for this request; modern only.
+    pub fn declares(&self, extension: &str) -> bool {
+        #[derive(Default, serde::Deserialize)]
+        struct Capabilities<'a> {
+            #[serde(default, borrow)]
+            extensions: BTreeMap<Cow<'a, str>, serde::de::IgnoredAny>,
+        }
+        let declared = self.capabilities.as_deref().map(RawValue::get);
+        // Most clients declare nothing: they cost nothing.
+        declared.filter(|text| text.contains("\"extensions\"")).is_some_and(|text| {
+            serde_json::from_str::<Capabilities>(text).unwrap_or_default().extensions.contains_key(extension)
         })
     }
 }
@@ -145,6 +160,8 @@ pub enum Method {
     Subscribe,
     /// `subscriptions/listen`, modern only: a stream of what changes.
     Listen(Filter),
+    /// `tasks/get`, `tasks/update`, `tasks/cancel`, modern only, for clients that declared the extension.
+    Task { id: String, verb: Verb },
 }
 
 /// What a client sends with a call that was answered with `input_required` before.
@@ -182,6 +199,9 @@ pub(crate) enum Known {
     SetLevel,
     Subscribe,
     Listen,
+    GetTask,
+    UpdateTask,
+    CancelTask,
 }
 
 /// What both eras serve, for messages.
@@ -202,6 +222,9 @@ impl Known {
             "completion/complete" => Some(Known::Complete),
             "server/discover" if modern => Some(Known::Discover),
             "subscriptions/listen" if modern => Some(Known::Listen),
+            "tasks/get" if modern => Some(Known::GetTask),
+            "tasks/update" if modern => Some(Known::UpdateTask),
+            "tasks/cancel" if modern => Some(Known::CancelTask),
             "initialize" if !modern => Some(Known::Initialize),
             "ping" if !modern => Some(Known::Ping),
             "logging/setLevel" if !modern => Some(Known::SetLevel),
@@ -213,7 +236,7 @@ impl Known {
     /// −32601, with the methods that there are.
     pub fn unknown(method: &str, modern: bool) -> RpcError {
         let own = if modern {
-            "server/discover, subscriptions/listen"
+            "server/discover, subscriptions/listen, tasks/get, tasks/update, tasks/cancel"
         } else {
             "initialize, ping, logging/setLevel, resources/subscribe, resources/unsubscribe"
         };
@@ -225,7 +248,7 @@ impl Known {
                 message
                     .push_str(" It does not exist in 2026-07-28; send it without the _meta of that version.");
             }
-            "server/discover" | "subscriptions/listen" => {
+            "server/discover" | "subscriptions/listen" | "tasks/get" | "tasks/update" | "tasks/cancel" => {
                 message.push_str(
                     " It exists from 2026-07-28 on; name that version in params._meta and in MCP-Protocol-Version.",
                 );
@@ -300,6 +323,12 @@ impl Known {
                 Method::Subscribe
             }
             Known::Listen => Method::Listen(Filter::read(params.notifications.as_deref())?),
+            Known::GetTask => task::named(params.task_id.as_deref(), "tasks/get", Verb::Get)?,
+            Known::CancelTask => task::named(params.task_id.as_deref(), "tasks/cancel", Verb::Cancel)?,
+            Known::UpdateTask => {
+                let responses = answers(true)?.input_responses;
+                task::named(params.task_id.as_deref(), "tasks/update", Verb::Update(responses))?
+            }
             Known::ReadResource => {
                 Method::ReadResource { uri: required(uri.as_deref(), "uri", "resources/read")? }
             }
@@ -352,7 +381,7 @@ fn answers(
 }
 
 /// A param that must be there and be text.
-fn required(raw: Option<&RawValue>, member: &str, method: &str) -> Result<String, RpcError> {
+pub(crate) fn required(raw: Option<&RawValue>, member: &str, method: &str) -> Result<String, RpcError> {
     match raw.map(|raw| json::text(raw.get())) {
         Some(Ok(text)) => Ok(text.into_owned()),
         Some(Err(fault)) => Err(invalid(format!("params.{member} {}.", fault.explain()))),

@@ -129,6 +129,7 @@ pub(crate) struct OwnedParams {
     pub input_responses: Option<Box<RawValue>>,
     pub request_state: Option<Box<RawValue>>,
     pub notifications: Option<Box<RawValue>>,
+    pub task_id: Option<Box<RawValue>>,
     pub meta: Object<OwnedMeta>,
 }
 
@@ -184,6 +185,7 @@ impl From<Params<'_>> for OwnedParams {
             input_responses: owned(params.input_responses),
             request_state: owned(params.request_state),
             notifications: owned(params.notifications),
+            task_id: owned(params.task_id),
             meta: match params.meta {
                 // An absent `_meta` that a client's serializer wrote out.
                 Object::Absent | Object::Other("null") => Object::Absent,

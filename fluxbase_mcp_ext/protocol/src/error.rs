@@ -140,6 +140,18 @@ impl RpcError {
         }
     }
 
+    /// −32021, status 400: the method belongs to an extension that the request does not declare.
+    pub fn missing_extension(extension: &str) -> RpcError {
+        RpcError {
+            code: code::MISSING_CAPABILITY,
+            message: format!(
+                "This method belongs to the extension {extension}, which the request does not declare in \
+                 params._meta[\"io.modelcontextprotocol/clientCapabilities\"].extensions. Nothing was done."
+            ),
+            data: Some(json!({ "requiredCapabilities": { "extensions": { extension: {} } } })),
+        }
+    }
+
     /// −32602: no prompt has this name, or none that the caller may see.
     pub fn unknown_prompt(name: &str, nearest: Option<&str>) -> RpcError {
         let mut message = format!("Unknown prompt: {}.", json::clip(name));

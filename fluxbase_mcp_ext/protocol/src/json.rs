@@ -27,35 +27,78 @@ const ESCAPES: [u8; 256] = {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// How many bytes are looked at in one go.
+const PIECE: usize = 64;
+
 /// Appends `text` to `out` as a JSON string with its quotes. Escaped are quote, backslash and control characters
 /// (RFC 8259, section 7); everything else is copied.
 pub fn push_string(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
-    let mut copied = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = ESCAPES[byte as usize];
-        if escape == 0 {
-            continue;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let mut end = rest.len().min(PIECE);
+        while !rest.is_char_boundary(end) {
+            end -= 1;
         }
-        // An escaped byte is ASCII, so both ends of the run are character boundaries.
-        out.push_str(&text[copied..at]);
-        out.push('\\');
-        if escape == byte {
-            // Quote and backslash, by far the most frequent ones, begin the next run.
-            copied = at;
-            continue;
-        }
-        copied = at + 1;
-        out.push(escape as char);
-        if escape == b'u' {
-            out.push_str("00");
-            out.push(HEX[(byte >> 4) as usize] as char);
-            out.push(HEX[(byte & 15) as usize] as char);
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        // Without a branch in it the compiler makes this loop one of vectors.
+        let special = |found, &byte: &u8| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+        if piece.as_bytes().iter().fold(false, special) {
+            push_escaped(out, piece);
+        } else {
+            out.push_str(piece);
         }
     }
-    out.push_str(&text[copied..]);
     out.push('"');
+}
+
+/// Appends a piece that has something to escape, eight bytes at a time. Escapes stand close together in JSON that is put into a string, so
+/// copying the runs between them one by one would cost more.
+fn push_escaped(out: &mut String, piece: &str) {
+    const WORD: usize = 8;
+    let mut source = [0_u8; PIECE + WORD];
+    source[..piece.len()].copy_from_slice(piece.as_bytes());
+    // An escape is six bytes at most.
+    let mut target = [0_u8; 6 * PIECE + WORD];
+    let (mut at, mut end) = (0, 0);
+    while at < piece.len() {
+        let mut word = [0; WORD];
+        word.copy_from_slice(&source[at..at + WORD]);
+        target[end..end + WORD].copy_from_slice(&word);
+        let plain = (specials(u64::from_le_bytes(word)).trailing_zeros() / 8) as usize;
+        at += plain;
+        end += plain;
+        if plain == WORD || at >= piece.len() {
+            continue;
+        }
+        let byte = source[at];
+        at += 1;
+        match ESCAPES[byte as usize] {
+            b'u' => {
+                let digits = [HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]];
+                target[end..end + 6].copy_from_slice(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
+                end += 6;
+            }
+            escape => {
+                target[end..end + 2].copy_from_slice(&[b'\\', escape]);
+                end += 2;
+            }
+        }
+    }
+    // The zeros behind the piece are special, so nothing beyond it counts. Whole characters, and ASCII between them, are always text.
+    out.push_str(std::str::from_utf8(&target[..end]).unwrap_or_default());
+}
+
+/// The highest bit of the first byte of `word` (the lowest one) that must be escaped is set, and none below it.
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // Whether a byte is below `least` or zero; a borrow may mark bytes above one that is, never below.
+    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & HIGH;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    below(word, 0x20) | is(b'"') | is(b'\\')
 }
 
 /// Why a JSON value cannot be used as text.
@@ -172,6 +215,11 @@ mod tests {
             &controls,
         ] {
             assert_eq!(escaped(text), serde_json::to_string(text).unwrap());
+            // Across pieces, and at each place within one.
+            for before in 0..2 * PIECE {
+                let text = format!("{}{}é", "x".repeat(before), text.repeat(PIECE / 4));
+                assert_eq!(escaped(&text), serde_json::to_string(&text).unwrap());
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     json,
     members::Object,
     result::ServerInfo,
+    task::TASKS,
 };
 
 /// An error with its HTTP status.
@@ -92,6 +93,9 @@ fn climb(
     let refuse = |error| Refusal { status: 200, error };
     let wishes = Wishes::read(&params.meta).map_err(refuse)?;
     let (era, method) = known.read(params, era).map_err(refuse)?;
+    if matches!(method, crate::Method::Task { .. }) && !wishes.declares(TASKS) {
+        return Err(Refusal { status: 400, error: RpcError::missing_extension(TASKS) });
+    }
     Ok((era, method, wishes))
 }
 
@@ -198,6 +202,7 @@ fn compare_headers(
     let (place, raw) = match method {
         "tools/call" | "prompts/get" => ("params.name", &params.name),
         "resources/read" => ("params.uri", &params.uri),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => ("params.taskId", &params.task_id),
         _ => return Ok(()),
     };
     // A name that is missing or no text has nothing to compare with; reading the params refuses it.

@@ -27,6 +27,7 @@ mod ladder;
 mod members;
 mod result;
 mod subscription;
+mod task;
 
 pub use batch::{MAX_BATCH, batch, join};
 pub use call::{Answers, Call, Level, Method, Reference, Wishes};
@@ -40,3 +41,4 @@ pub use result::{
     ToolContent, ToolEntry, ToolOutput,
 };
 pub use subscription::{Filter, MAX_SUBSCRIBED};
+pub use task::{State, TASKS, Task, Verb};

@@ -139,6 +139,8 @@ pub(crate) struct Params<'de> {
     pub request_state: Option<&'de RawValue>,
     /// The filter of `subscriptions/listen`.
     pub notifications: Option<&'de RawValue>,
+    /// Of the methods of the Tasks extension.
+    pub task_id: Option<&'de RawValue>,
     pub meta: Object<Meta<'de>>,
 }
 
@@ -167,6 +169,8 @@ enum ParamsKey {
     InputResponses,
     #[serde(rename = "requestState")]
     RequestState,
+    #[serde(rename = "taskId")]
+    TaskId,
     #[serde(rename = "notifications")]
     Notifications,
     #[serde(rename = "_meta")]
@@ -190,6 +194,7 @@ impl<'de> Members<'de> for Params<'de> {
             ParamsKey::Level => self.level = Some(map.next_value()?),
             ParamsKey::InputResponses => self.input_responses = Some(map.next_value()?),
             ParamsKey::RequestState => self.request_state = Some(map.next_value()?),
+            ParamsKey::TaskId => self.task_id = Some(map.next_value()?),
             ParamsKey::Notifications => self.notifications = Some(map.next_value()?),
             ParamsKey::Meta => self.meta = map.next_value()?,
             ParamsKey::Other => _ = map.next_value::<IgnoredAny>()?,

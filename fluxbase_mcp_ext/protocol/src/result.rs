@@ -14,6 +14,7 @@ use crate::{
     era::{Era, LATEST_LEGACY, SUPPORTED},
     error::{Reply, RpcError, code},
     json::{clip, push_string},
+    task::TASKS,
 };
 use std::fmt::Write;
 
@@ -132,14 +133,18 @@ impl Call {
         })
     }
 
-    /// The answer to `server/discover`.
-    pub fn discovered(&self, server: &ServerInfo) -> Reply {
+    /// The answer to `server/discover`; `tasks` when the Tasks extension is served.
+    pub fn discovered(&self, server: &ServerInfo, tasks: bool) -> Reply {
         self.listing(TOOLS_TTL_MS, server.instructions.len() + 512, |out| {
             out.push_str(r#""supportedVersions":["#);
             separated(out, SUPPORTED, push_string);
             out.push_str(
-                r#"],"capabilities":{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{"listChanged":true},"completions":{},"logging":{}}"#,
+                r#"],"capabilities":{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"prompts":{"listChanged":true},"completions":{},"logging":{}"#,
             );
+            if tasks {
+                _ = write!(out, r#","extensions":{{"{TASKS}":{{}}}}"#);
+            }
+            out.push('}');
             push_member(out, ",\"instructions\":", server.instructions);
         })
     }
@@ -337,7 +342,7 @@ impl Call {
     }
 
     /// [`Call::result`] with another `resultType`, which only modern results have.
-    fn typed(&self, result_type: &str, size: usize, members: impl FnOnce(&mut String)) -> Reply {
+    pub(crate) fn typed(&self, result_type: &str, size: usize, members: impl FnOnce(&mut String)) -> Reply {
         let id = self.id.as_str();
         let mut out = String::with_capacity(size + id.len() + 192);
         out.push_str(r#"{"jsonrpc":"2.0","result":{"#);
@@ -418,7 +423,7 @@ pub(crate) fn push_server(out: &mut String, server: &ServerInfo) {
 }
 
 /// A member that is left out when its value is empty. `key` is written as it is: comma, quotes and colon included.
-fn push_member(out: &mut String, key: &str, value: &str) {
+pub(crate) fn push_member(out: &mut String, key: &str, value: &str) {
     if !value.is_empty() {
         out.push_str(key);
         push_string(out, value);

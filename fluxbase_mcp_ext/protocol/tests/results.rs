@@ -118,7 +118,8 @@ fn discover_names_the_versions_of_the_version_error() {
         "supportedVersions": SUPPORTED,
         "capabilities": {
             "tools": { "listChanged": true }, "resources": { "listChanged": true, "subscribe": true },
-            "prompts": { "listChanged": true }, "completions": {}, "logging": {}
+            "prompts": { "listChanged": true }, "completions": {}, "logging": {},
+            "extensions": { "io.modelcontextprotocol/tasks": {} }
         },
         "instructions": "Filters are \"op.value\"."
     });

@@ -14,12 +14,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::error::{QueryError, place};
 use crate::operator::Operator;
 use crate::order::Key;
-use crate::statement::{Builder, Param};
+use crate::statement::{Builder, Param, Values};
 use crate::table::{Column, Table};
 
 /// What a next cursor is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyset {
+    /// Of the table and the SQL, to which the values of the parameters are added.
+    question: u64,
+    /// How many of the statement's parameters the question has.
+    params: usize,
     digest: u64,
     /// How many sort keys there are.
     keys: usize,
@@ -32,10 +36,17 @@ impl Keyset {
         digest.part(&table.schema);
         digest.part(&table.name);
         digest.part(sql);
-        for param in params {
-            digest.part(param.value.as_deref().unwrap_or("\0"));
+        let keyset = Keyset { question: digest.0, params: params.len(), digest: 0, keys };
+        keyset.of(Values::own(params))
+    }
+
+    /// The keyset of the same question with other values.
+    pub fn of(&self, values: Values<'_>) -> Keyset {
+        let mut digest = Fnv(self.question);
+        for (_, value) in values.iter().take(self.params) {
+            digest.part(value.unwrap_or("\0"));
         }
-        Keyset { digest: digest.0, keys }
+        Keyset { digest: digest.0, ..self.clone() }
     }
 
     /// The cursor after the row whose sort keys have these texts.

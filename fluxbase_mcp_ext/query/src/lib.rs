@@ -31,6 +31,7 @@ mod field;
 mod filter;
 mod json;
 mod names;
+mod nearby;
 mod operator;
 mod order;
 mod predicate;
@@ -38,11 +39,14 @@ mod read;
 mod relation;
 mod render;
 mod rows;
+mod search;
 mod select;
 mod selection;
+mod shape;
 mod statement;
 mod table;
 mod value;
+mod vector;
 mod write;
 
 pub use arguments::Arguments;
@@ -50,11 +54,16 @@ pub use catalog::{Catalog, CatalogError, Junction, NoRelations, Pair, Relation};
 pub use cursor::Keyset;
 pub use error::{Fault, Outcome, QueryError, deceives, show};
 pub use names::{TableName, nearest, quote_ident};
-pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select};
+pub use nearby::{NearRead, near_query};
+pub use read::{Bounds, Count, SELECT_ARGUMENTS, Select, select, select_columns, select_near};
 pub use relation::reference;
 pub use rows::{objects, values};
-pub use statement::{Param, Statement};
-pub use table::{Column, Table};
+pub use render::BARE;
+pub use search::{Indexes, Mode, Question, SEARCH_ARGUMENTS, Search, Source, TextIndex, VectorIndex, search};
+pub use shape::{Kept, Shape};
+pub use statement::{Param, Statement, Values};
+pub use table::{Column, Table, VectorKind, VectorType};
+pub use vector::{Embedding, Metric};
 pub use write::{
     BATCH_ARGUMENTS, DELETE_ARGUMENTS, INSERT_ARGUMENTS, UPDATE_ARGUMENTS, Verb, Write, delete, insert,
     update,

@@ -3,7 +3,10 @@
 //! ```text
 //! rows     SELECT row_to_json(_r.*) FROM (SELECT … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1 OFFSET m) AS _r
 //! by key   SELECT (SELECT row_to_json(_r.*) FROM (SELECT …) AS _r), key, … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1
+//! columns  SELECT … FROM "s"."t" AS t WHERE … ORDER BY … LIMIT n+1          the same, with the members of the object as columns
 //! groups   SELECT row_to_json(_r.*) FROM (SELECT …, sum(…) … GROUP BY …) AS _r
+//! nearest  SELECT CASE WHEN near enough THEN _c.r END FROM (SELECT (SELECT row_to_json …) AS r, t."e" <=> $1 AS d FROM … ORDER BY
+//!          t."e" <=> $1 LIMIT n+1) AS _c ORDER BY _c.d
 //! total    SELECT to_json(count(*)) FROM "s"."t" AS t WHERE …
 //! ```
 //!
@@ -18,16 +21,29 @@ use crate::embed;
 use crate::error::{Outcome, QueryError, show};
 use crate::filter::Scope;
 use crate::names::nearest;
+use crate::nearby::{NearRead, Nearby};
 use crate::order;
 use crate::predicate::Predicate;
 use crate::select::selected;
 use crate::selection::{And, Selection};
 use crate::statement::{Alias, Builder, Statement};
 use crate::table::Table;
+use crate::vector::Embedding;
 
 /// The arguments of [`select()`]. `max_chars` is for whoever runs the statement.
-pub const SELECT_ARGUMENTS: [&str; 10] =
-    ["table", "select", "filter", "embed", "order", "limit", "offset", "cursor", "count", "max_chars"];
+pub const SELECT_ARGUMENTS: [&str; 11] = [
+    "table",
+    "select",
+    "filter",
+    "embed",
+    "order",
+    "limit",
+    "offset",
+    "cursor",
+    "count",
+    "max_chars",
+    "vector_search",
+];
 
 /// Limits of [`select()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +63,7 @@ impl Default for Bounds {
 }
 
 /// What to run for a read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Select {
     /// The rows.
     pub statement: Statement,
@@ -66,6 +82,10 @@ pub struct Select {
     pub open_list: u64,
     /// Whether each row is a group.
     pub grouped: bool,
+    /// How many columns, the first ones, are the members of each row's object, with its names; 0: the first column is the object.
+    pub outputs: usize,
+    /// For `vector_search`: rows come by distance, and a row of NULL is a candidate that is not near enough.
+    pub near: Option<NearRead>,
 }
 
 /// How the total is found out. Every statement yields one row of one json number.
@@ -96,16 +116,54 @@ pub fn select<'t>(
     catalog: &'t dyn Catalog,
     bounds: &Bounds,
 ) -> Result<Select, QueryError> {
-    read(args, table, catalog, bounds).map_err(|error| error.with_outcome(Outcome::NothingRead))
+    select_near(args, table, catalog, bounds, None)
 }
+
+/// [`select()`] where the text of `vector_search` was made into a vector.
+///
+/// # Errors
+/// As for [`select()`].
+pub fn select_near<'t>(
+    args: &Arguments,
+    table: &'t Table,
+    catalog: &'t dyn Catalog,
+    bounds: &Bounds,
+    embedding: Option<&Embedding>,
+) -> Result<Select, QueryError> {
+    read(args, table, catalog, bounds, embedding, false)
+        .map_err(|error| error.with_outcome(Outcome::NothingRead))
+}
+
+/// [`select_near`], but whoever runs the statement writes the objects: that saves Postgres making a row of each row, and looking its
+/// types up again for each. The members are columns ([`Select::outputs`]) of the types in [`BARE`], or of domains over them, whose JSON form
+/// docs/types.md tells; json and jsonb are written as they are. A `vector_search` has its rows as objects.
+///
+/// # Errors
+/// As for [`select()`].
+pub fn select_columns<'t>(
+    args: &Arguments,
+    table: &'t Table,
+    catalog: &'t dyn Catalog,
+    bounds: &Bounds,
+    embedding: Option<&Embedding>,
+) -> Result<Select, QueryError> {
+    read(args, table, catalog, bounds, embedding, true)
+        .map_err(|error| error.with_outcome(Outcome::NothingRead))
+}
+
+/// Postgres's bound is 1,664 entries of a target list.
+const MOST_COLUMNS: usize = 1500;
 
 fn read<'t>(
     args: &Arguments,
     table: &'t Table,
     catalog: &'t dyn Catalog,
     bounds: &Bounds,
+    embedding: Option<&Embedding>,
+    columns: bool,
 ) -> Result<Select, QueryError> {
     args.only(&SELECT_ARGUMENTS)?;
+    let nearby = Nearby::read(args, table, embedding)?;
     let mut notes = Vec::new();
     let mut selection = selected(args, table, catalog)?;
     embed::shape(args, &mut selection, catalog, bounds.max_limit, &mut notes)?;
@@ -128,6 +186,9 @@ fn read<'t>(
     if grouped {
         selection.check_spread_shapes()?;
     }
+    if let Some(nearby) = &nearby {
+        nearby.check(args, &selection, grouped)?;
+    }
     let pages = !keys.is_empty() && !grouped && cursor::total_order(&mut keys, table);
     let given = args.str("cursor")?;
     if given.is_some() {
@@ -146,6 +207,33 @@ fn read<'t>(
         builder.fragment(|b| write_conditions(b, predicate.as_ref(), &selection, &mut and));
     let secured = builder.secured;
     let ((), order) = builder.fragment(|b| order::write(b, &keys, &source, &selection));
+    if let Some(nearby) = nearby {
+        let rows = limit.saturating_add(u64::from(peek));
+        let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
+        let near = nearby.finish(
+            &mut builder,
+            &outputs,
+            &format!("{from}{conditions}"),
+            !conditions.is_empty(),
+            rows,
+            offset,
+        );
+        let statement = builder.statement_of(near.0);
+        let open_list = if selection.has_open_list() { builder.open_list } else { 0 };
+        let near = Some(near.1);
+        return Ok(Select {
+            statement,
+            count: None,
+            keyset: None,
+            notes,
+            limit,
+            offset,
+            open_list,
+            outputs: 0,
+            grouped,
+            near,
+        });
+    }
     let count = match count_way(args, secured, table)? {
         None => None,
         Some(way) => {
@@ -173,19 +261,22 @@ fn read<'t>(
         conditions.push_str(&after);
     }
 
-    let sql = if pages {
-        let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
-        let mut sql = format!("SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT {outputs}) AS _r)");
-        for (_, key) in &sorted {
-            sql.push_str(", ");
-            sql.push_str(key);
-        }
-        sql
-    } else {
-        let ((), outputs) = builder.fragment(|b| selection.write_outputs(b, &source));
-        format!("SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT {outputs}")
-    };
-    builder.sql.push_str(&sql);
+    let outputs = selection.outputs.len();
+    let columns = columns && outputs > 0 && outputs + sorted.len() <= MOST_COLUMNS;
+    let whole = !columns && !pages;
+    builder.sql.push_str(match (columns, pages) {
+        (true, _) => "SELECT ",
+        (false, true) => "SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ",
+        (false, false) => "SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ",
+    });
+    builder.baring(columns, |b| selection.write_outputs(b, &source));
+    if !columns && pages {
+        builder.sql.push_str(") AS _r)");
+    }
+    for (_, key) in &sorted {
+        builder.sql.push_str(", ");
+        builder.sql.push_str(key);
+    }
     builder.sql.push_str(" FROM ");
     builder.sql.push_str(&from);
     builder.sql.push_str(&conditions);
@@ -196,11 +287,22 @@ fn read<'t>(
     if offset > 0 {
         _ = write!(builder.sql, " OFFSET {offset}");
     }
-    if !pages {
+    if whole {
         builder.sql.push_str(") AS _r");
     }
     let open_list = if selection.has_open_list() { builder.open_list } else { 0 };
-    Ok(Select { statement: builder.statement(true), count, keyset, notes, limit, offset, open_list, grouped })
+    Ok(Select {
+        statement: builder.statement(true),
+        count,
+        keyset,
+        notes,
+        limit,
+        offset,
+        open_list,
+        grouped,
+        outputs: if columns { outputs } else { 0 },
+        near: None,
+    })
 }
 
 fn write_conditions(

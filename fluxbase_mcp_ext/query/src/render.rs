@@ -27,6 +27,7 @@
 use std::fmt::Write;
 
 use crate::names::push_ident;
+use crate::statement::Builder;
 use crate::table::{Column, oid};
 
 /// What needs more than the expression itself.
@@ -91,10 +92,46 @@ fn form(column: &Column) -> Form {
 }
 
 /// Appends the JSON form of `expression`, whose type `column` tells. Says whether that is the expression itself.
-pub(crate) fn write(sql: &mut String, column: &Column, expression: &str) -> bool {
-    let native = form(column) == Form::Native;
+pub(crate) fn write(builder: &mut Builder, column: &Column, expression: &str) -> bool {
+    let form = form(column);
+    let sql = &mut builder.sql;
+    if builder.bare && form == Form::Native && !is_bare(column.base_oid) {
+        sql.push_str("pg_catalog.to_json(");
+        sql.push_str(expression);
+        sql.push(')');
+        return false;
+    }
+    if form == Form::Native || (builder.bare && matches!(form, Form::BigInt | Form::Numeric)) {
+        sql.push_str(expression);
+        return true;
+    }
     push(sql, column, expression, 0);
-    native
+    false
+}
+
+/// The types whose values [`crate::select_columns`] leaves as they are. Whoever runs its statements writes their JSON; values of every other
+/// type come as json or text.
+pub const BARE: [u32; 16] = [
+    oid::BOOL,
+    oid::INT2,
+    oid::INT4,
+    oid::INT8,
+    oid::FLOAT4,
+    oid::FLOAT8,
+    oid::NUMERIC,
+    oid::TEXT,
+    oid::VARCHAR,
+    oid::BPCHAR,
+    oid::UUID,
+    oid::DATE,
+    oid::TIMESTAMP,
+    oid::TIMESTAMPTZ,
+    oid::JSON,
+    oid::JSONB,
+];
+
+fn is_bare(base_oid: u32) -> bool {
+    BARE.contains(&base_oid)
 }
 
 /// `{c}` below is the expression, `{b}` whether a lower bound is not 1. Operators are qualified, since an exact match in an

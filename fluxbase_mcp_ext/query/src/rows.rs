@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::names::push_ident;
 use crate::render;
+use crate::statement::Builder;
 use crate::table::Column;
 
 /// The statement that turns each row of `source` into one JSON object, a member for each column under its name, which should be unique.
@@ -12,27 +13,29 @@ pub fn objects(source: &str, columns: &[Column]) -> String {
     if columns.is_empty() {
         return format!("SELECT '{{}}'::pg_catalog.json FROM {source} AS _s");
     }
-    let mut sql = String::from("SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ");
+    let mut builder = Builder::new(0);
+    builder.sql.push_str("SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ");
     for (index, column) in columns.iter().enumerate() {
         if index > 0 {
-            sql.push_str(", ");
+            builder.sql.push_str(", ");
         }
-        render::write(&mut sql, column, &format!("_s.c{index}"));
-        sql.push_str(" AS ");
-        push_ident(&mut sql, &column.name);
+        render::write(&mut builder, column, &format!("_s.c{index}"));
+        builder.sql.push_str(" AS ");
+        push_ident(&mut builder.sql, &column.name);
     }
-    push_source(&mut sql, source, columns.len());
-    sql.push_str(") AS _r");
-    sql
+    push_source(&mut builder.sql, source, columns.len());
+    builder.sql.push_str(") AS _r");
+    builder.sql
 }
 
 /// The statement that turns the one column of `source` into one JSON value for each row.
 pub fn values(source: &str, column: &Column) -> String {
-    let mut sql = String::from("SELECT coalesce(pg_catalog.to_json(");
-    render::write(&mut sql, column, "_s.c0");
-    sql.push_str("), 'null'::pg_catalog.json)");
-    push_source(&mut sql, source, 1);
-    sql
+    let mut builder = Builder::new(0);
+    builder.sql.push_str("SELECT coalesce(pg_catalog.to_json(");
+    render::write(&mut builder, column, "_s.c0");
+    builder.sql.push_str("), 'null'::pg_catalog.json)");
+    push_source(&mut builder.sql, source, 1);
+    builder.sql
 }
 
 fn push_source(sql: &mut String, source: &str, columns: usize) {

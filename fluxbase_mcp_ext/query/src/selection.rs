@@ -273,7 +273,7 @@ impl<'t> Selection<'t> {
         match &output.what {
             What::Value(value) => {
                 let sql = value.sql(builder, alias);
-                let native = render::write(&mut builder.sql, &value.facts(), &sql);
+                let native = render::write(builder, &value.facts(), &sql);
                 native
                     && matches!(value, Expression::Field { field, cast: None }
                         if !field.is_path() && field.column.name == output.name)
@@ -298,7 +298,7 @@ impl<'t> Selection<'t> {
     fn write_grouped(&self, number: usize, builder: &mut Builder, source: &Source) {
         let sql = self.grouped(number, builder, source);
         match self.value(number) {
-            Some(value) => _ = render::write(&mut builder.sql, &value.facts(), &sql),
+            Some(value) => _ = render::write(builder, &value.facts(), &sql),
             None => {
                 builder.sql.push_str(&sql);
                 builder.sql.push_str("::pg_catalog.json");
@@ -395,6 +395,11 @@ impl Embed<'_> {
     /// Appends the JSON value of the embedded row or rows. json_agg would put blanks and line ends between rows, which somebody
     /// pays for.
     fn write_value(&self, builder: &mut Builder, outer: Alias) {
+        // Rows within rows are made by Postgres.
+        builder.baring(false, |builder| self.write_rows(builder, outer));
+    }
+
+    fn write_rows(&self, builder: &mut Builder, outer: Alias) {
         let many = !self.way.relation.to_one;
         builder.sql.push_str(if many {
             "(SELECT pg_catalog.concat('[', pg_catalog.string_agg(pg_catalog.row_to_json(_r.*)::pg_catalog.text, ','), \

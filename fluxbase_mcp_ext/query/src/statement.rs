@@ -10,8 +10,8 @@ use crate::table::Table;
 
 /// One SQL statement, ready to be prepared with the OIDs of its parameters.
 ///
-/// With [`Statement::returns`] it yields one row for each record: a column of type json, and for a read that can be paged by
-/// key the sort keys behind it.
+/// With [`Statement::returns`] it yields one row for each record: a column of type json, or the columns that
+/// [`crate::select_columns`] says, and for a read that can be paged by key the sort keys behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The text, with $1 … for `params`. The same shape of call gives the same text.
@@ -34,6 +34,35 @@ pub struct Param {
     pub value: Option<String>,
     /// Where it stood: "filter.id", "data.email". For the message if the input function fails.
     pub place: String,
+}
+
+/// The parameters of a statement, some of them with other values than those that it was planned with.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'k> {
+    pub(crate) params: &'k [Param],
+    /// For each parameter which of `values` it has; `None`, or none: its own.
+    pub(crate) cut: &'k [Option<usize>],
+    pub(crate) values: &'k [&'k str],
+}
+
+impl<'k> Values<'k> {
+    /// Those that it was planned with.
+    pub fn own(params: &'k [Param]) -> Values<'k> {
+        Values { params, cut: &[], values: &[] }
+    }
+
+    /// The parameters, for their types and places.
+    pub fn params(self) -> &'k [Param] {
+        self.params
+    }
+
+    /// Each parameter with its value; `None` is NULL.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = (&'k Param, Option<&'k str>)> {
+        self.params.iter().enumerate().map(move |(n, param)| match self.cut.get(n) {
+            Some(Some(of)) => (param, self.values.get(*of).copied()),
+            _ => (param, param.value.as_deref()),
+        })
+    }
 }
 
 /// The name of a table within a statement: `t`, `t1`, `t2` …
@@ -63,6 +92,8 @@ pub(crate) struct Builder {
     pub(crate) open_list: u64,
     /// Whether a table with active row security has been named.
     pub(crate) secured: bool,
+    /// Whether outputs are left as they are where whoever runs the statement writes their JSON: see `render::write`.
+    pub(crate) bare: bool,
     /// Where the filter that is being written stood: "filter", "filter.author", "embed.author.filter".
     pub(crate) at: String,
 }
@@ -76,6 +107,7 @@ impl Builder {
             aliases: 0,
             open_list,
             secured: false,
+            bare: false,
             at: "filter".to_owned(),
         }
     }
@@ -91,6 +123,14 @@ impl Builder {
         let outer = std::mem::replace(&mut self.at, at);
         write(self);
         self.at = outer;
+    }
+
+    /// Runs `write` with [`Builder::bare`] as given.
+    pub(crate) fn baring<T>(&mut self, bare: bool, write: impl FnOnce(&mut Builder) -> T) -> T {
+        let outer = std::mem::replace(&mut self.bare, bare);
+        let value = write(self);
+        self.bare = outer;
+        value
     }
 
     /// What `write` appends, as a text of its own.

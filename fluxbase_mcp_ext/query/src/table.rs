@@ -74,12 +74,54 @@ pub struct Column {
     pub generated: bool,
     /// Labels of an enum in their order, else empty.
     pub enum_labels: Vec<String>,
+    /// What pgvector can compare it by; `None` for every other type.
+    pub vector: Option<VectorType>,
     /// The caller may read it.
     pub select: bool,
     /// The caller may give it in an insert.
     pub insert: bool,
     /// The caller may change it.
     pub update: bool,
+}
+
+/// A type that pgvector has distances for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorType {
+    /// Which.
+    pub kind: VectorKind,
+    /// The schema that pgvector, and so its operators, are in, unquoted.
+    pub schema: String,
+}
+
+/// The types that pgvector has distances for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorKind {
+    /// `vector`, four bytes a number.
+    Vector,
+    /// `halfvec`, two bytes a number.
+    Halfvec,
+    /// `sparsevec`, only what is not zero.
+    Sparsevec,
+    /// Postgres's own `bit`.
+    Bit,
+}
+
+impl VectorKind {
+    /// `pg_type.typname`.
+    pub fn name(self) -> &'static str {
+        match self {
+            VectorKind::Vector => "vector",
+            VectorKind::Halfvec => "halfvec",
+            VectorKind::Sparsevec => "sparsevec",
+            VectorKind::Bit => "bit",
+        }
+    }
+
+    /// The kind of that `pg_type.typname`.
+    pub fn of(name: &str) -> Option<VectorKind> {
+        use VectorKind::*;
+        [Vector, Halfvec, Sparsevec, Bit].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// OIDs of built-in types; they never change between Postgres versions.
@@ -99,7 +141,11 @@ pub(crate) mod oid {
     pub(crate) const FLOAT8: u32 = 701;
     pub(crate) const MONEY: u32 = 790;
     pub(crate) const TEXT_ARRAY: u32 = 1009;
+    pub(crate) const BPCHAR: u32 = 1042;
     pub(crate) const VARCHAR: u32 = 1043;
+    pub(crate) const DATE: u32 = 1082;
+    pub(crate) const TIMESTAMP: u32 = 1114;
+    pub(crate) const TIMESTAMPTZ: u32 = 1184;
     pub(crate) const INTERVAL: u32 = 1186;
     pub(crate) const NUMERIC: u32 = 1700;
     pub(crate) const UUID: u32 = 2950;

@@ -284,7 +284,7 @@ fn arguments_are_an_object_of_known_names() {
     let error = select(r#"{"filters":{"id":1}}"#, &notes()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "filters: there is no such argument. Did you mean \"filter\"? Arguments: table, select, filter, embed, order, limit, offset, cursor, count, max_chars. Nothing was read."
+        "filters: there is no such argument. Did you mean \"filter\"? Arguments: table, select, filter, embed, order, limit, offset, cursor, count, max_chars, vector_search. Nothing was read."
     );
     assert_eq!(format!("{} {}", error.message(), error.hint().unwrap()), error.to_string());
     let args = args(r#"{"a":"x","b":true,"c":7,"d":null}"#);

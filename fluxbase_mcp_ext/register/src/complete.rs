@@ -26,9 +26,13 @@ pub enum Source {
         /// The argument that holds the column.
         column: String,
     },
+    /// Namespaces with an edge function that the caller may invoke.
+    Namespaces,
+    /// Edge functions that the caller may invoke; of the namespace that this other argument holds, if there is one.
+    Functions(Option<String>),
 }
 
-const KNOWN: &str = r#"{"values": ["…"]}, {"schemas": true}, {"tables": null}, {"tables": "argument with the schema"}, {"columns_of": "argument with the table"}, {"enum": "schema.type"}, {"enum_of": {"table": "argument", "column": "argument"}}"#;
+const KNOWN: &str = r#"{"values": ["…"]}, {"schemas": true}, {"tables": null}, {"tables": "argument with the schema"}, {"columns_of": "argument with the table"}, {"enum": "schema.type"}, {"enum_of": {"table": "argument", "column": "argument"}}, {"namespaces": true}, {"functions": null}, {"functions": "argument with the namespace"}"#;
 
 /// Sources by argument.
 pub type Sources = BTreeMap<String, Source>;
@@ -80,6 +84,12 @@ impl Source {
                 let member = |name: &str| members.get(name).and_then(text).ok_or_else(wrong);
                 Ok(Source::EnumOf { table: member("table")?, column: member("column")? })
             }
+            "namespaces" if *value == Value::Bool(true) => Ok(Source::Namespaces),
+            "namespaces" => Err("namespaces must be true.".to_owned()),
+            "functions" if value.is_null() => Ok(Source::Functions(None)),
+            "functions" => text(value).map(|namespace| Source::Functions(Some(namespace))).ok_or_else(|| {
+                "functions must be null or the name of the argument that holds the namespace.".to_owned()
+            }),
             unknown => {
                 let unknown: String = unknown.chars().take(100).collect();
                 Err(format!("has the unknown member {unknown:?}; it {}", one()))
@@ -90,8 +100,15 @@ impl Source {
     /// The other arguments that it needs.
     fn needs(&self) -> impl Iterator<Item = &str> {
         let (first, second) = match self {
-            Source::Values(_) | Source::Schemas | Source::Enum(..) | Source::Tables(None) => (None, None),
-            Source::Tables(Some(one)) | Source::ColumnsOf(one) => (Some(one), None),
+            Source::Values(_)
+            | Source::Schemas
+            | Source::Enum(..)
+            | Source::Tables(None)
+            | Source::Namespaces
+            | Source::Functions(None) => (None, None),
+            Source::Tables(Some(one)) | Source::ColumnsOf(one) | Source::Functions(Some(one)) => {
+                (Some(one), None)
+            }
             Source::EnumOf { table, column } => (Some(table), Some(column)),
         };
         first.into_iter().chain(second).map(String::as_str)

@@ -22,6 +22,7 @@ mod template;
 pub use answer::{
     Asked, PromptAnswer, Question, ToolAnswer, prompt_answer, resource_answer, takes_forms, tool_answer,
 };
+pub use canonical::text as canonical;
 pub use complete::{Source, Sources, sources};
 pub use derive::{Argument, schema_of_arguments};
 pub use prompt::PromptArguments;

@@ -112,6 +112,9 @@ fn sources_of_completions_are_read() {
             json!({"enum_of": {"table": "t", "column": "c"}}),
             Source::EnumOf { table: text("t"), column: text("c") },
         ),
+        (json!({"namespaces": true}), Source::Namespaces),
+        (json!({"functions": null}), Source::Functions(None)),
+        (json!({"functions": "n"}), Source::Functions(Some(text("n")))),
     ] {
         assert_eq!(Source::read(&json).unwrap(), source, "{json}");
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fluxbase_delegate::Reply;
+use fluxbase_delegate::message::HttpHead;
 use serde_json::Value;
 
 /// Headers that were about the connection between the worker and the runtime.
@@ -17,20 +17,16 @@ struct Body {
 
 /// `{status, headers, body, execution_id}`, and how a body was made into text where that is not plain. A body is shown up to `most`
 /// characters.
-pub fn to_json(reply: &Reply, execution: &str, most: usize) -> String {
-    let json = reply.head.headers.iter().any(|(name, value)| name == "content-type" && is_json(value));
-    let body = body(&reply.body, json, most);
-    let mut text = format!(
-        r#"{{"status":{},"headers":{},"body":{}"#,
-        reply.head.status,
-        headers(&reply.head.headers),
-        body.text
-    );
+pub fn to_json(head: &HttpHead, bytes: &[u8], execution: &str, most: usize) -> String {
+    let json = head.headers.iter().any(|(name, value)| name == "content-type" && is_json(value));
+    let body = body(bytes, json, most);
+    let mut text =
+        format!(r#"{{"status":{},"headers":{},"body":{}"#, head.status, headers(&head.headers), body.text);
     if body.base64 {
         text.push_str(r#","body_encoding":"base64""#);
     }
     if body.cut {
-        let bytes = reply.body.len();
+        let bytes = bytes.len();
         text.push_str(&format!(
             r#","truncated":{{"bytes":{bytes},"note":"The body is cut at {most} characters of text (mcp.max_result_chars). Ask the function for less."}}"#
         ));

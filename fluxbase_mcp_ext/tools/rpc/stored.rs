@@ -7,8 +7,9 @@
 //!   and each function in `pg_catalog` or one of those schemas.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::CString;
 
-use fluxbase_query::{Param, nearest, show};
+use fluxbase_query::{Param, nearest, quote_ident, show};
 use fluxbase_rpc::{Parameters, annotations, parameters};
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, Spi};
@@ -60,6 +61,23 @@ SELECT t.oid FROM pg_catalog.pg_type AS t
 /// [`type_oid`] for whoever describes a statement; `None` for what is no type.
 pub fn type_named(name: &str) -> Option<u32> {
     type_oid(name).ok().filter(|&oid| oid != 0)
+}
+
+/// Runs `body` with `pg_catalog`, these schemas and `pg_temp`, in this order, as the search_path, and with strings as the standard has them:
+/// so that a stored statement means the same for every caller.
+fn with_path<T>(schemas: &[String], body: impl FnOnce() -> T) -> T {
+    let mut path = String::from("pg_catalog, ");
+    for schema in schemas {
+        path.push_str(&quote_ident(schema));
+        path.push_str(", ");
+    }
+    path.push_str("pg_temp");
+    let text = |text: &str| CString::new(text).unwrap_or_default();
+    let settings = [
+        (text("search_path"), text(&path)),
+        (text("standard_conforming_strings"), text("on")),
+    ];
+    guard::with_settings(&settings, body)
 }
 
 fn numbered(sql: &str) -> Result<Parameters, Error> {
@@ -136,7 +154,7 @@ pub(super) fn run(
     caller: &[(&'static str, Option<String>)],
 ) -> Result<Ran, Error> {
     let Parameters { sql, names } = numbered(&found.sql_query)?;
-    guard::with_path(&found.allowed_schemas, || {
+    with_path(&found.allowed_schemas, || {
         let declared = |name: &String| match field(&found.input_schema, name) {
             Some((of_type, _)) => type_oid(of_type),
             None => Ok(0),
@@ -212,7 +230,7 @@ pub fn read_rpc(text: &str) -> String {
     }
     let schemas = said.allowed_schemas.unwrap_or_else(|| vec!["public".to_owned()]);
     let tables = said.allowed_tables.unwrap_or_default();
-    let analysed = guard::with_path(&schemas, || {
+    let analysed = with_path(&schemas, || {
         let declared = |name: &String| match input.iter().find(|field| field.name == *name) {
             Some(field) => {
                 type_oid(&field.of_type).unwrap_or_else(|why| refuse(format!("input: {why}"), None))

@@ -37,6 +37,21 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The same of a call that was left to the delegate worker before: what it did there is not undone by what fails now.
+    pub(crate) fn after_it_began(self) -> Failure {
+        match self {
+            Failure::Stopped { .. } => Failure::Stopped { rolled_back: false },
+            Failure::Deadline { .. } => Failure::Deadline { rolled_back: false },
+            Failure::Internal { .. } => Failure::Internal { rolled_back: false },
+            Failure::Busy
+            | Failure::Away
+            | Failure::NotSetUp
+            | Failure::Cancelled
+            | Failure::Conflict
+            | Failure::Lost => Failure::Lost,
+        }
+    }
+
     /// The HTTP status and what the caller is told. `writes` says whether the call could have changed something.
     pub(crate) fn told(
         self,
@@ -115,6 +130,25 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_after_a_call_began_says_that_nothing_is_known() {
+        let all = [
+            Failure::Busy,
+            Failure::Away,
+            Failure::NotSetUp,
+            Failure::Cancelled,
+            Failure::Deadline { rolled_back: true },
+            Failure::Stopped { rolled_back: true },
+            Failure::Conflict,
+            Failure::Lost,
+            Failure::Internal { rolled_back: true },
+        ];
+        for failure in all.map(Failure::after_it_began) {
+            let (_, text) = failure.told(true, Duration::from_secs(35), Duration::from_secs(30), "ref");
+            assert!(text.contains("not known") && !text.contains("Nothing"), "{text}");
+        }
+    }
 
     #[test]
     fn only_writes_have_an_unknown_outcome() {

@@ -1,11 +1,14 @@
 //! `fluxbase functions`: a runtime for edge functions.
 
+mod secrets;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -14,11 +17,13 @@ use super::failure::Failure;
 use super::serve::stop_signal;
 use crate::accept::Door;
 use crate::config::{Listen, LogFormat};
+use crate::database::Target;
 use crate::functions::child::become_child;
 use crate::functions::deno::{self, Deno};
 use crate::functions::fleet::{Fleet, Plan};
 use crate::functions::front::Front;
 use crate::functions::layout::is_name;
+use crate::functions::secrets::{Secrets, Source};
 use crate::functions::settings::Protected;
 use crate::functions::token::Verifier;
 use crate::{logging, systemd};
@@ -52,6 +57,11 @@ pub(super) enum Action {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Secrets that functions get as variables: set, list, remove.
+    Secrets {
+        #[command(subcommand)]
+        action: secrets::Action,
+    },
     /// What a function's process begins with.
     #[command(hide = true)]
     Child {
@@ -79,6 +89,10 @@ pub(super) struct Serve {
     /// Let everybody call everything, without a token. To try functions on your own machine only.
     #[arg(long, conflicts_with = "secret_file")]
     no_verify: bool,
+    /// Read secrets from the table functions.secrets, as a role that mcp.allow_functions_runtime was called for, and give each function
+    /// those of its namespace.
+    #[arg(long)]
+    secrets_from_database: bool,
     /// Let functions import modules of the network (https, jsr, npm). Deno keeps them where it always does.
     #[arg(long)]
     remote_imports: bool,
@@ -96,15 +110,16 @@ pub(super) fn child(action: &Action) -> Option<ExitCode> {
     Some(Failure::new(format!("cannot start Deno: {}", become_child(*parent, command))).report())
 }
 
-pub(super) async fn run(action: Action) -> Result<ExitCode, Failure> {
+pub(super) async fn run(action: Action, url: Option<&str>) -> Result<ExitCode, Failure> {
     match action {
-        Action::Serve(options) => serve(options).await,
+        Action::Serve(options) => serve(options, url).await,
+        Action::Secrets { action } => secrets::run(action, url).await,
         Action::New { name, dir } => new(&name, &dir),
         Action::Child { .. } => Err(Failure::new("this command is for fluxbase itself")),
     }
 }
 
-async fn serve(options: Serve) -> Result<ExitCode, Failure> {
+async fn serve(options: Serve, url: Option<&str>) -> Result<ExitCode, Failure> {
     logging::start(LogFormat::Human);
     let root = options.dir.canonicalize().ok().filter(|dir| dir.is_dir()).ok_or_else(|| {
         Failure::new(format!("{} is no folder", options.dir.display()))
@@ -124,8 +139,13 @@ async fn serve(options: Serve) -> Result<ExitCode, Failure> {
             "Install Deno 2.9 or later (npm install -g deno, or see deno.com), or name the program with --deno PATH or FLUXBASE_DENO.",
         )
     })?;
+    let source = match options.secrets_from_database {
+        true => Some(source(url).await?),
+        false => None,
+    };
+    let secrets = source.as_ref().map(Source::secrets).unwrap_or_default();
     let run = run_folder()?;
-    let served = start(&options, root, &program, &run, verifier).await;
+    let served = start(&options, root, &program, &run, verifier, secrets).await;
     if served.is_err() {
         let _ = fs::remove_dir_all(&run);
     }
@@ -136,6 +156,9 @@ async fn serve(options: Serve) -> Result<ExitCode, Failure> {
             Listen::Tcp(address) => tracing::info!("serving functions at http://{address}"),
             Listen::Unix(path) => tracing::info!("serving functions at unix:{}", path.display()),
         }
+    }
+    if let Some(source) = source {
+        tokio::spawn(source.watch());
     }
     systemd::ready("serving functions");
     front.run(doors, stop).await;
@@ -148,6 +171,7 @@ async fn start(
     program: &Path,
     run: &Path,
     verifier: Option<Verifier>,
+    secrets: Arc<Secrets>,
 ) -> Result<(Front, Vec<Door>), Failure> {
     let cache = (!options.remote_imports).then(|| run.join("cache"));
     let deno = Deno::ask(program, cache, options.remote_imports).await.map_err(Failure::new)?;
@@ -161,6 +185,7 @@ async fn start(
         run: run.to_owned(),
         deno,
         protected: Protected { unread, unwritten: vec![root] },
+        secrets,
         most: options.max_processes.into(),
         idle: Duration::from_secs(options.idle.into()),
     };
@@ -175,6 +200,25 @@ async fn start(
         })?);
     }
     Ok((Front::new(fleet, verifier), doors))
+}
+
+/// Where the secrets of functions are.
+async fn source(url: Option<&str>) -> Result<Source, Failure> {
+    let target = Target::find(url).map_err(|error| Failure::new(error.to_string()))?;
+    let shown = target.to_string();
+    let source = Source::open(target).await.map_err(|why| {
+        Failure::new(format!("cannot read the secrets at {shown}: {why}")).hint(
+            "SELECT mcp.install('{functions}') makes the table, and a superuser lets this runtime's login role read it: SELECT \
+             mcp.allow_functions_runtime('ROLE').",
+        )
+    })?;
+    if source.is_superuser().await {
+        tracing::warn!(
+            "this runtime logs in as a superuser: make a login role for it, and let it read secrets with mcp.allow_functions_runtime"
+        );
+    }
+    tracing::info!("{} secrets of {shown}", source.secrets().len());
+    Ok(source)
 }
 
 /// A folder for sockets, which only this user may enter.

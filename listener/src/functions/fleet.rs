@@ -3,6 +3,7 @@
 //! - A process that has had nothing to do for a while is stopped; so is the one idle longest when there would be too many.
 //! - A function whose process ended, or does not start, is started again after a pause that doubles each time. Meanwhile calls are
 //!   refused at once.
+//! - When its secrets have changed, a function gets a new process with its next call.
 //! - The folder is looked at each second. A function that changed gets a new process; the old one ends with its last call.
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::deno::Deno;
 use super::layout::{Function, Layout, scan};
 use super::process::{Lease, Process, remove};
+use super::secrets::{Secrets, Variables};
 use super::settings::{Grants, Protected, load};
 
 /// How often the folder is looked at.
@@ -35,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) run: PathBuf,
     pub(crate) deno: Deno,
     pub(crate) protected: Protected,
+    /// What Postgres has for them.
+    pub(crate) secrets: Arc<Secrets>,
     /// Most processes.
     pub(crate) most: usize,
     /// After which a process without work is stopped.
@@ -64,6 +68,8 @@ struct Slot {
 #[derive(Default)]
 struct Run {
     process: Option<Arc<Process>>,
+    /// What it was started with.
+    secrets: Variables,
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -132,6 +138,15 @@ impl Fleet {
     pub(crate) async fn lease(&self, title: &str) -> Result<Lease, Refusal> {
         let slot = self.lock().slots.get(title).cloned().ok_or(Refusal::Unknown)?;
         let mut run = slot.run.lock().await;
+        let secrets = self.plan.secrets.of(title);
+        if run.secrets != secrets {
+            if let Some(process) = run.process.take() {
+                tracing::info!("the secrets of function {title} have changed");
+                tokio::spawn(process.retire());
+            }
+            // What kept it from starting may have been a secret that was not there.
+            *run = Run { secrets, ..Run::default() };
+        }
         if let Some(process) = &run.process {
             match process.ended() {
                 None if process.in_flight() >= CALLS => {
@@ -157,7 +172,7 @@ impl Fleet {
             )));
         }
         self.make_room()?;
-        match self.start(&slot.function).await {
+        match self.start(&slot.function, &run.secrets).await {
             Ok(process) => {
                 run.not_before = None;
                 run.process = Some(process.clone());
@@ -174,8 +189,9 @@ impl Fleet {
         }
     }
 
-    async fn start(&self, function: &Function) -> Result<Arc<Process>, String> {
-        let grants = self.grants(function)?;
+    async fn start(&self, function: &Function, secrets: &Variables) -> Result<Arc<Process>, String> {
+        let mut grants = self.grants(function)?;
+        grants.env.extend(secrets.clone());
         self.plan.deno.check_imports(function, &self.plan.root).await?;
         let number = {
             let mut state = self.lock();

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use fluxbase_query::{Catalog, CatalogError, Column, Junction, Pair, Relation, Table, TableName};
+use fluxbase_query::{
+    Catalog, CatalogError, Column, Junction, Pair, Relation, Table, TableName, VectorKind, VectorType,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -233,6 +235,11 @@ impl ColumnRow {
             has_default: self.has_default,
             generated: self.generated,
             enum_labels: self.enum_labels.clone(),
+            vector: self
+                .base_sql
+                .strip_prefix("ext.")
+                .and_then(VectorKind::of)
+                .map(|kind| VectorType { kind, schema: "ext".to_owned() }),
             select: self.select,
             insert: self.insert,
             update: self.update,

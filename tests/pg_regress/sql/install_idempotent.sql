@@ -32,7 +32,7 @@ SELECT c FROM pg_roles, unnest(rolconfig) AS c WHERE rolname = 'regress_listener
 SELECT ('auto_explain.log_parameter_max_length=0' = ANY (rolconfig)) = (current_setting('server_version_num')::int >= 160000) FROM pg_roles WHERE rolname = 'regress_listener';
 SELECT count(*) FROM mcp.setup_listener('regress "odd; name', 'pass''word');
 SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'regress "odd; name';
-REVOKE ALL ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8) FROM "regress ""odd; name";
+REVOKE ALL ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status() FROM "regress ""odd; name";
 REVOKE ALL ON PROCEDURE mcp._wait(int8, int4) FROM "regress ""odd; name";
 REVOKE ALL ON DATABASE regression FROM "regress ""odd; name";
 DROP ROLE regress_strong, regress_member, "regress ""odd; name";
@@ -65,7 +65,7 @@ SELECT * FROM mcp.expose('ex.invoker');
 SELECT * FROM mcp.expose('ex."odd ""name"', 'service_role', '{delete}');
 SELECT t.try($$SELECT count(*) FROM mcp.expose('ex.fine', verbs => '{truncate}')$$), t.try($$SELECT count(*) FROM mcp.expose('ex.fine', verbs => '{select; drop}')$$), t.try($$SELECT count(*) FROM mcp.expose('ex.nothing')$$), t.try($$SELECT count(*) FROM mcp.expose('ex.fine', 'regress_nobody')$$);
 SELECT c.relname, string_agg(g.rolname || ' ' || a.privilege_type, ', ' ORDER BY g.rolname, a.privilege_type) FROM pg_class AS c, aclexplode(c.relacl) AS a, pg_roles AS g WHERE c.relnamespace = 'ex'::regnamespace AND g.oid = a.grantee AND g.rolname <> 'postgres' GROUP BY 1 ORDER BY 1;
-SELECT t.try($$SELECT count(*) FROM mcp.install('{storage}')$$), t.try($$SELECT count(*) FROM mcp.install('{NULL}')$$);
+SELECT t.try($$SELECT count(*) FROM mcp.install('{nothing}')$$), t.try($$SELECT count(*) FROM mcp.install('{NULL}')$$);
 -- Another name for the schema of the helpers.
 SELECT * FROM mcp.install('{auth}', 'regress "auth') AS l WHERE l !~ 'may use schema';
 SELECT "regress ""auth".uid() IS NULL;

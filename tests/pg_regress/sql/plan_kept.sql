@@ -10,7 +10,7 @@ GRANT SELECT ON pk.kept TO authenticated, service_role;
 SELECT t.key('other', role => 'service_role', kind => 'service');
 -- Postgres names the memory of each kept statement after its text.
 CREATE FUNCTION pk.statements() RETURNS bigint LANGUAGE sql AS $$
-SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'SELECT pg_catalog.row_to_json(%"pk"."kept"%'
+SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'SELECT %"pk"."kept"%'
 $$;
 SELECT pk.statements();
 -- What Postgres told of the schema and the key above is forgotten after the second statement.

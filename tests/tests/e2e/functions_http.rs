@@ -5,6 +5,7 @@ use std::time::Duration;
 use fluxbase_tests::cluster::Cluster;
 use fluxbase_tests::eventually;
 use fluxbase_tests::fixture::Database;
+use fluxbase_tests::http::Http;
 use fluxbase_tests::keys::Key;
 use fluxbase_tests::listener::Listener;
 use fluxbase_tests::mcp::Era;
@@ -158,6 +159,51 @@ fn a_client_that_goes_away_ends_its_call() {
     eventually(Duration::from_secs(20), "the row tells", || stage.rows().starts_with("failed").then_some(()));
     let why = stage.value("SELECT error_message FROM functions.edge_executions");
     assert!(why.contains("cancelled"), "{why}");
+}
+
+/// Proves that notifications/cancelled ends a pending call, and no other key's and no other one: the function's connection is closed, the row tells
+/// it, and the caller is told that it may have run.
+#[test]
+fn a_cancelled_call_ends_at_the_function() {
+    let stage = begin(&[]);
+    let other =
+        stage.database.client_key(&["--name", "Ben", "--user", "ben", "--scopes", "execute:functions"]);
+    let version = ("MCP-Protocol-Version", "2025-06-18");
+    let address = fluxbase_tests::http::fresh_address();
+    let post = |key: &Key, body: &Value| {
+        let mut http = Http::connect_from(address, stage.listener.address).expect("connected");
+        let headers = [("Content-Type", "application/json"), version, key.pair()];
+        http.send_request("POST /mcp", &headers, body.to_string().as_bytes()).expect("sent");
+        http
+    };
+    let call = |id: u32| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "invoke_function", "arguments": { "name": "hangs" } } });
+    let cancel = |id: u32| json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+    let (mut first, mut second) = (post(&stage.key, &call(1)), post(&stage.key, &call(2)));
+    stage.web.until_open(2);
+    for (key, id) in [(&other, 1), (&stage.key, 3)] {
+        assert_eq!(post(key, &cancel(id)).receive().status, 202);
+    }
+    assert_eq!(post(&stage.key, &cancel(1)).receive().status, 202);
+    let answer = first.receive();
+    assert_eq!((answer.status, answer.json()["id"].clone()), (200, json!(1)));
+    assert!(
+        answer.message().contains("cancelled by its client")
+            && !answer.message().contains("Nothing was changed"),
+        "{}",
+        answer.message()
+    );
+    stage.web.until_open(1);
+    eventually(Duration::from_secs(20), "the row tells", || {
+        (stage.rows().matches("failed").count() == 1).then_some(())
+    });
+    assert_eq!(stage.rows().matches("running").count(), 1, "the other one goes on");
+    assert_eq!(post(&stage.key, &cancel(2)).receive().status, 202);
+    assert_eq!(second.receive().json()["id"], 2);
+    stage.web.until_open(0);
+    eventually(Duration::from_secs(20), "the worker is idle", || {
+        (stage.value("SELECT concat_ws(' ', calls, pending, bytes) FROM mcp.worker_status()") == "0 0 0")
+            .then_some(())
+    });
 }
 
 /// Proves that whoever has the listener's password and another key learns nothing of a pending call, and changes nothing.

@@ -143,6 +143,7 @@ fn only_the_entry_points_can_be_executed() {
         "mcp.health()",
         "mcp._changes()",
         "mcp._ended(bigint)",
+        "mcp.worker_status()",
         // Open to PUBLIC: they run as the caller.
         "mcp.handle(jsonb)",
         "mcp._handle(text)",

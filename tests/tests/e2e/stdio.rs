@@ -321,3 +321,68 @@ fn the_key_may_come_from_a_file() {
     }
     std::fs::remove_file(remove).expect("removed");
 }
+
+/// Proves that a stream of changes works among other requests: it is acknowledged, told what changed and only of what its key sees, ends alone
+/// when it is cancelled, and otherwise with its last message when the input ends.
+#[test]
+fn a_stream_of_changes_goes_on_beside_other_requests() {
+    let database = &stage().database;
+    let mut admin = database.admin();
+    admin
+        .batch_execute(
+            "CREATE FUNCTION public.stdio_watched() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x' $$;
+             REVOKE EXECUTE ON FUNCTION public.stdio_watched() FROM PUBLIC;
+             GRANT EXECUTE ON FUNCTION public.stdio_watched() TO authenticated",
+        )
+        .expect("made");
+    let key =
+        database.client_key(&["--name", "stdio listens", "--user", TENANT_A, "--scopes", "read:vectors"]);
+    let mut stdio = Stdio::start(&database.listener_url, &key, &[]);
+    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} });
+    let listen = |id: &str| {
+        let params = json!({ "notifications": { "toolsListChanged": true }, "_meta": meta });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params }).to_string()
+    };
+    let id_of = |line: &Value| line["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"].clone();
+    for id in ["one", "two"] {
+        stdio.send(&listen(id));
+        let first = json(&stdio.receive());
+        assert_eq!(
+            (&first["method"], id_of(&first)),
+            (&json!("notifications/subscriptions/acknowledged"), json!(id))
+        );
+    }
+    let (told, answer) = stdio.ask(7, "tools/list", json!({ "_meta": meta }));
+    assert!(told.is_empty() && answer["result"]["tools"].is_array(), "{told:?} {answer}");
+    let register = |name: &str, scope: &str| {
+        format!(
+            "SELECT mcp.register_tool('{name}', 'public.stdio_watched()', 'Watched.', scopes => '{{{scope}}}')"
+        )
+    };
+    admin.batch_execute(&register("stdio_unseen", "execute:rpc")).expect("registered");
+    admin.batch_execute(&register("stdio_seen", "read:vectors")).expect("registered");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let line = json(&stdio.receive());
+        assert_eq!(line["method"], "notifications/tools/list_changed");
+        ids.push(id_of(&line).as_str().expect("an id").to_owned());
+    }
+    ids.sort();
+    assert_eq!(ids, ["one", "two"], "each is told once");
+
+    stdio.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "one", "_meta": meta } }).to_string());
+    let (_, answer) = stdio.ask(8, "tools/list", json!({ "_meta": meta }));
+    assert!(answer["result"]["tools"].is_array(), "{answer}");
+    admin
+        .batch_execute("SELECT mcp.unregister_tool('stdio_seen'); SELECT mcp.unregister_tool('stdio_unseen')")
+        .expect("done");
+    let line = json(&stdio.receive());
+    assert_eq!((&line["method"], id_of(&line)), (&json!("notifications/tools/list_changed"), json!("two")));
+
+    stdio.close();
+    let rest: Vec<Value> = stdio.rest().iter().map(|line| json(line)).collect();
+    assert_eq!(rest.len(), 1, "{rest:?}");
+    assert_eq!((&rest[0]["id"], &rest[0]["result"]["resultType"]), (&json!("two"), &json!("complete")));
+    assert_eq!(stdio.wait(Duration::from_secs(20)).and_then(|status| status.code()), Some(0));
+    admin.batch_execute("DROP FUNCTION public.stdio_watched()").expect("dropped");
+}

@@ -14,7 +14,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use fluxbase_delegate::client::{self, Assembler, Broken, Said};
 use fluxbase_delegate::outgoing::{Looked, Lookup, System};
-use fluxbase_delegate::{Answer, Call, Failure, Id, Limits, Policy, Reply, Request, Server, Status, socket};
+use fluxbase_delegate::{
+    Answer, Call, Failure, Id, Limits, Policy, Reply, Request, Server, Status, Work, socket,
+};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
@@ -247,15 +249,21 @@ impl Worker {
     /// A call whose reply is waited for.
     pub async fn call(&self, call: Call, body: &[u8]) -> Result<Reply, Failure> {
         let call = Call { body_length: body.len() as u64, ..call };
-        match self.ask(&Request::Call { call }, body).await.expect("an answer") {
+        match self.ask(&Request::Call { work: call.into() }, body).await.expect("an answer") {
             Said::Reply(reply) => Ok(reply),
             Said::Failed(failure) => Err(failure),
             Said::Answer(answer) => panic!("{answer:?} is no answer to a call"),
         }
     }
 
-    pub async fn submit(&self, id: Id, owner: &str, token: &str, call: Call) -> Result<(), Failure> {
-        let request = Request::Submit { id, owner: owner.into(), token: token.into(), call };
+    pub async fn submit(
+        &self,
+        id: Id,
+        owner: &str,
+        token: &str,
+        work: impl Into<Work>,
+    ) -> Result<(), Failure> {
+        let request = Request::Submit { id, owner: owner.into(), token: token.into(), work: work.into() };
         match self.ask(&request, &[]).await.expect("an answer") {
             Said::Answer(Answer::Accepted) => Ok(()),
             Said::Failed(failure) => Err(failure),

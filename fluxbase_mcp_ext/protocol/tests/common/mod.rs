@@ -51,12 +51,33 @@ pub const TEMPLATE: ResourceEntry<'static> = ResourceEntry {
 pub const PROMPT: PromptEntry<'static> =
     PromptEntry { name: "city", title: "City", description: "A city.", arguments: r#"[{"name":"city"}]"# };
 
+pub const TASK: Task<'static> = Task {
+    id: "7\"",
+    state: State::Working,
+    message: "half",
+    created_at: "2026-11-22T10:30:00Z",
+    updated_at: "2026-11-22T10:40:00Z",
+    ttl_ms: Some(60_000),
+    poll_interval_ms: 1000,
+};
+
+/// The state that the id of a task names here.
+fn states(id: &str) -> State<'static> {
+    match id {
+        "asks" => State::InputRequired(r#"{"who":{"method":"roots/list"}}"#),
+        "done" => State::Completed(r#"{"content":[],"isError":false}"#),
+        "failed" => State::Failed(r#"{"code":-32603,"message":"no"}"#),
+        "cancelled" => State::Cancelled,
+        _ => State::Working,
+    }
+}
+
 /// Answers as the extension does.
 pub fn answer(call: &Call) -> Reply {
     match &call.method {
         Method::Initialize { .. } => call.initialized(&SERVER),
         Method::Ping => call.pong(),
-        Method::Discover => call.discovered(&SERVER),
+        Method::Discover => call.discovered(&SERVER, true),
         Method::ListTools => call.tools(TOOLS.into_iter()),
         Method::CallTool { name, .. } if name == "query_table" => call.tool_output(&ToolOutput {
             text: ROWS.to_owned(),
@@ -71,6 +92,9 @@ pub fn answer(call: &Call) -> Reply {
                 is_error: false,
             }),
         },
+        Method::CallTool { name, .. } if name == "long" && call.wishes.declares(TASKS) => {
+            call.task_created(&Task { state: State::Working, ..TASK })
+        }
         Method::CallTool { name, .. } if name == "failing" => call.tool_error("It failed: \"no\".\n"),
         Method::CallTool { name, .. } => call.error(&RpcError::unknown_tool(name, None)),
         Method::ListResources => call.resources([RESOURCE].into_iter()),
@@ -86,6 +110,11 @@ pub fn answer(call: &Call) -> Reply {
         Method::GetPrompt { name, .. } => call.error(&RpcError::unknown_prompt(name, None)),
         Method::Complete { value, .. } => call.completion([value.as_str()].into_iter(), 1, false),
         Method::SetLevel | Method::Subscribe => call.pong(),
+        Method::Task { id, verb } => match (id.as_str(), verb) {
+            ("none", _) => call.unknown_task(id),
+            (_, Verb::Get) => call.task(&Task { state: states(id), ..TASK }),
+            (_, Verb::Update(_) | Verb::Cancel) => call.task_heard(),
+        },
         // The last message, which is the answer.
         Method::Listen(_) => Reply::new(200, call.listened()),
     }

@@ -2,7 +2,7 @@
 
 use fluxbase_query::{
     Arguments, Bounds, Catalog, Count, NoRelations, QueryError, Statement, Table, delete, insert, select,
-    update,
+    select_columns, update,
 };
 
 use super::tokens::check_text;
@@ -27,7 +27,9 @@ pub fn read(
         Some(Count::Estimated { bounded, planned, .. }) => vec![bounded, planned],
     };
     let counted = counted.into_iter().map(|statement| (statement, false));
-    Ok([(read.statement, true)].into_iter().chain(counted).collect())
+    // The same with the members as columns.
+    let columns = select_columns(args, table, catalog, &Bounds::default(), None)?.statement;
+    Ok([(read.statement, true), (columns, true)].into_iter().chain(counted).collect())
 }
 
 pub fn insert_(

@@ -161,3 +161,35 @@ fn metrics_have_an_address_of_their_own() {
         assert!(!refused.text().contains("fluxbase_"), "{}", refused.text());
     }
 }
+
+/// Proves that the delegate worker's numbers are told.
+#[test]
+fn the_worker_is_told() {
+    let (listener, address) = start(&[]);
+    let known = |name: &str| scrape(address).lines().any(|line| line.starts_with(name));
+    eventually(Duration::from_secs(30), "the worker is asked", || known("fluxbase_worker_up ").then_some(()));
+    let text = scrape(address);
+    for (name, expected) in [
+        ("fluxbase_worker_up", 1.0),
+        ("fluxbase_worker_calls_limit", 400.0),
+        ("fluxbase_worker_pending_limit", 1000.0),
+        ("fluxbase_worker_body_bytes_limit", f64::from(64 << 20)),
+    ] {
+        assert_eq!(value(&text, name, &[]), expected, "{name} in {text}");
+    }
+    for name in [
+        "calls ",
+        "pending ",
+        "body_bytes ",
+        "calls_begun_total ",
+        "calls_failed_total ",
+        "calls_refused_total ",
+    ] {
+        assert!(
+            text.lines().any(|line| line.starts_with(&format!("fluxbase_worker_{name}"))),
+            "{name} in {text}"
+        );
+    }
+    assert!(text.ends_with("# EOF\n"));
+    assert_eq!(listener.client(&stage().a).rows(json!({ "table": "notes" })).len(), 1);
+}

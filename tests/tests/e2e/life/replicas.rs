@@ -487,3 +487,47 @@ fn a_standby_of_another_server_is_not_asked() {
     });
     assert_eq!(client.rows(json!({ "table": "here" }))[0]["port"], json!(pair.primary.port()));
 }
+
+/// Proves that a stream of a listener that has only a hot standby is told what changed on the primary, once that is replayed, that it ends with its
+/// key, and that nothing is told of what the key cannot see.
+#[test]
+fn a_stream_on_a_standby_is_told_of_changes_of_the_primary() {
+    let pair = Pair::start();
+    let key =
+        pair.database.client_key(&["--name", "streams", "--user", TENANT_A, "--scopes", "read:vectors"]);
+    let url = pair
+        .database
+        .listener_url
+        .replace(&format!(":{}/", pair.primary.port()), &format!(":{}/", pair.standby.port()));
+    let listener = Listener::start(&pair.standby, &url, &[]);
+    let mut client = listener.client(&key);
+    eventually(Duration::from_secs(10), "the key is replayed", || {
+        (client.request("tools/list", json!({})).status == 200).then_some(())
+    });
+    let mut stream = subscriptions::listen(
+        &listener,
+        &key,
+        "standby",
+        json!({ "toolsListChanged": true, "resourcesListChanged": true }),
+    );
+    let mut admin = pair.database.admin();
+    admin
+        .batch_execute(
+            "SELECT mcp.register_tool('hidden_there', 'public.where_read(jsonb)', 'Not for it.', scopes => '{execute:jobs}');
+             SELECT mcp.register_resource('test://there', 'public.where_resource(text)', 'there', 'Tells.', scopes => '{read:vectors}')",
+        )
+        .expect("registered");
+    assert_eq!(
+        subscriptions::method(&mut stream),
+        "notifications/resources/list_changed",
+        "and not of the tool"
+    );
+    admin
+        .batch_execute("SELECT mcp.register_tool('seen_there', 'public.where_read(jsonb)', 'Tells.', scopes => '{read:vectors}')")
+        .expect("registered");
+    assert_eq!(subscriptions::method(&mut stream), "notifications/tools/list_changed");
+    admin.execute("SELECT mcp.revoke_key('client', 'streams')", &[]).expect("revoked");
+    let last = stream.next_event(subscriptions::SOON).expect("it is told that the key has ended");
+    assert_eq!(last["error"]["code"], -32005);
+    assert_eq!(stream.next_event(subscriptions::SOON), None, "and the stream ends");
+}

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 static META: LazyLock<Value> = LazyLock::new(
     || json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} }),
 );
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 fn open(listener: &Listener, key: &Key, id: &str, notifications: Value) -> Http {
     let params = json!({ "notifications": notifications, "_meta": META.clone() });
@@ -24,7 +24,7 @@ fn open(listener: &Listener, key: &Key, id: &str, notifications: Value) -> Http 
 }
 
 /// The same, acknowledged.
-fn listen(listener: &Listener, key: &Key, id: &str, notifications: Value) -> Http {
+pub(super) fn listen(listener: &Listener, key: &Key, id: &str, notifications: Value) -> Http {
     let mut http = open(listener, key, id, notifications.clone());
     assert_eq!(http.receive_head().header("content-type"), Some("text/event-stream"));
     let first = http.next_event(SOON).expect("it is acknowledged");
@@ -34,7 +34,7 @@ fn listen(listener: &Listener, key: &Key, id: &str, notifications: Value) -> Htt
     http
 }
 
-fn method(http: &mut Http) -> Value {
+pub(super) fn method(http: &mut Http) -> Value {
     http.next_event(SOON).expect("something is told")["method"].take()
 }
 

@@ -1,0 +1,366 @@
+//! A process that runs jobs, one at a time, each in transactions of its own.
+//!
+//! Invariants:
+//! - What a job's function did, and that the job is completed, are committed together, or neither is. If the run is not this worker's
+//!   any more, what it did is rolled back.
+//! - A body runs in the guard and nowhere else, as the role that submitted it, which is looked at anew.
+//! - Nothing waits in a transaction: the call of an edge function lies between two of them.
+//! - What outlives a rollback is ended after each job; a process with something that cannot be ended runs no other job.
+
+use pgrx::prelude::*;
+use serde_json::{Map, Value};
+
+use super::process::{self, Failed};
+use super::queue::{self, Ended, Id, Job, Kind, Run};
+use super::shared::{self, SECOND, SHARED, State, Stop};
+use crate::error::Error;
+use crate::guard::{self, Access, Actor};
+use crate::identity;
+use crate::registered::function;
+use crate::tools::functions::job as edge;
+
+/// An idle process ends after this time, in milliseconds, unless it is the only one.
+const IDLE: i64 = 60_000;
+
+/// The main function of the process; `argument` is its slot.
+#[pg_guard]
+#[unsafe(no_mangle)]
+#[allow(unsafe_code)]
+pub extern "C-unwind" fn fluxbase_mcp_job_main(argument: pg_sys::Datum) {
+    let at = process::argument(argument) as usize;
+    process::obey_at_once();
+    let (database, upkeep) = {
+        let mut shared = SHARED.exclusive();
+        let slot = &mut shared.slots[at];
+        slot.process = process_here();
+        (slot.database, slot.upkeep)
+    };
+    process::at_exit(ended, at);
+    process::connect(database);
+    super::say::SLOT.set(Some(at));
+    if upkeep {
+        set_state(at, State::Upkeep);
+        maintain();
+        process::exit();
+    }
+    let worker = SHARED.exclusive().database(database).map_or([0; 16], |entry| entry.worker);
+    Executor { at, database, worker }.serve()
+}
+
+fn process_here() -> shared::Process {
+    shared::Process::me()
+}
+
+/// At the end of the process: the slot says so, and the coordinator hears of it.
+#[allow(unsafe_code)]
+unsafe extern "C-unwind" fn ended(_code: i32, argument: pg_sys::Datum) {
+    let coordinator = {
+        let mut shared = SHARED.exclusive();
+        let at = argument.value();
+        let database = shared.slots[at].database;
+        let coordinator =
+            shared.database(database).map_or(shared::Process::default(), |entry| entry.coordinator);
+        let slot = &mut shared.slots[at];
+        slot.process = shared::Process::default();
+        slot.state = if coordinator.pid == 0 { State::Free } else { State::Gone };
+        coordinator
+    };
+    coordinator.wake();
+}
+
+fn set_state(at: usize, state: State) {
+    let mut shared = SHARED.exclusive();
+    let slot = &mut shared.slots[at];
+    (slot.state, slot.since) = (state, shared::now());
+}
+
+/// Every function of upkeep, each in a transaction of its own.
+fn maintain() {
+    let calls = match process::transaction(queue::upkeep) {
+        Ok(calls) => calls,
+        Err(failed) => return log!("jobs: the functions of upkeep cannot be found: {}", failed.text),
+    };
+    for (call, allowed) in calls {
+        if !allowed {
+            log!("jobs: {call} is not granted to mcp_jobs: run mcp.install('{{jobs}}') again");
+            continue;
+        }
+        process::show(Some(&format!("upkeep {call}")));
+        if let Err(failed) = process::transaction(|| queue::maintain(&call)) {
+            if failed.code == "57014" {
+                return log!("jobs: {call} was cancelled");
+            }
+            log!("jobs: {call} failed: {}", failed.text);
+        }
+        process::show(None);
+    }
+}
+
+struct Executor {
+    at: usize,
+    database: u32,
+    worker: Id,
+}
+
+impl Executor {
+    fn serve(&self) -> ! {
+        loop {
+            let seen = self.wakes();
+            set_state(self.at, State::Busy);
+            let mut next = match process::transaction(|| queue::claim(self.worker)) {
+                Ok(job) => job,
+                Err(failed) => {
+                    // A queue that cannot be read is found to be gone by the coordinator.
+                    log!("jobs: no job can be claimed: {}", failed.text);
+                    process::exit()
+                }
+            };
+            if next.is_some() {
+                // There may be more: the next idle process looks, and so on.
+                let other = SHARED.exclusive().work(self.database);
+                other.wake();
+            }
+            let mut seen = seen;
+            while let Some(job) = next {
+                seen = self.wakes();
+                next = self.run(&job);
+                if guard::spent() {
+                    self.give_up(next);
+                }
+            }
+            self.idle(seen);
+        }
+    }
+
+    fn wakes(&self) -> u64 {
+        SHARED.exclusive().database(self.database).map_or(0, |entry| entry.wakes)
+    }
+
+    /// Ends this process; what it had claimed is handed back.
+    fn give_up(&self, job: Option<Job>) -> ! {
+        if let Some(job) = job {
+            let handed = process::transaction(|| queue::hand_back(self.worker, job.run));
+            if let Err(failed) = handed {
+                log!("jobs: a job cannot be handed back: {}", failed.text);
+            }
+        }
+        process::exit()
+    }
+
+    /// Waits for work; returns when there may be some.
+    fn idle(&self, seen: u64) {
+        let begun = shared::now();
+        let coordinator = {
+            let mut shared = SHARED.exclusive();
+            let Some(entry) = shared.database(self.database) else { process::exit() };
+            if entry.wakes != seen {
+                return;
+            }
+            entry.poll = true;
+            let coordinator = entry.coordinator;
+            let slot = &mut shared.slots[self.at];
+            (slot.state, slot.since, slot.go) = (State::Idle, begun, false);
+            coordinator
+        };
+        coordinator.wake();
+        process::show(None);
+        loop {
+            {
+                let mut shared = SHARED.exclusive();
+                let others = shared.slots_of(self.database).filter(|slot| !slot.upkeep).count() > 1;
+                let slot = &mut shared.slots[self.at];
+                if slot.go {
+                    (slot.go, slot.state) = (false, State::Busy);
+                    return;
+                }
+                if slot.leave || (others && shared::now() - begun > IDLE * 1000) {
+                    slot.state = State::Gone;
+                    drop(shared);
+                    process::exit();
+                }
+            }
+            process::wait(IDLE);
+        }
+    }
+
+    /// Runs a job to its end, whatever that is; the next one that was claimed meanwhile.
+    fn run(&self, job: &Job) -> Option<Job> {
+        {
+            let mut shared = SHARED.exclusive();
+            let slot = &mut shared.slots[self.at];
+            slot.run = job.run;
+            slot.stop = None;
+            slot.since = shared::now();
+            slot.deadline = slot.since + i64::from(job.seconds) * SECOND;
+            slot.watched = job.watched;
+            slot.state = State::Running;
+        }
+        process::show(Some(&format!("job {} {}", job.name, hex(job.run.job))));
+        let outcome = match (&job.problem, &job.kind) {
+            (Some(problem), _) => self.end(job.run, || Ok(Ended::Failed(problem.clone(), false))),
+            (None, Kind::Function(oid)) => self.end(job.run, || body(job, *oid, false)),
+            (None, Kind::Procedure(oid)) => self.end(job.run, || body(job, *oid, true)),
+            (None, Kind::Edge { namespace, name }) => self.edge(job, namespace.as_deref(), name),
+        };
+        let outcome = match outcome {
+            Ok(next) => next,
+            Err(failed) => {
+                let stop = self.finishing();
+                if stop.is_some() {
+                    process::absorb_cancel();
+                }
+                self.write_down(job, stop, failed);
+                None
+            }
+        };
+        let mut shared = SHARED.exclusive();
+        let slot = &mut shared.slots[self.at];
+        (slot.state, slot.run, slot.stop) = (State::Busy, Run::default(), None);
+        drop(shared);
+        if let Some(job) = outcome {
+            return Some(job);
+        }
+        process::transaction(|| queue::claim(self.worker)).unwrap_or_else(|failed| {
+            log!("jobs: no job can be claimed: {}", failed.text);
+            None
+        })
+    }
+
+    /// From now on nobody stops the job; why somebody did before.
+    fn finishing(&self) -> Option<Stop> {
+        let mut shared = SHARED.exclusive();
+        let slot = &mut shared.slots[self.at];
+        slot.state = State::Finishing;
+        slot.stop
+    }
+
+    /// One transaction: what `body` does, what became of it, and the claim of the next job.
+    fn end(&self, run: Run, body: impl FnOnce() -> Result<Ended, Failed>) -> Result<Option<Job>, Failed> {
+        process::transaction(|| {
+            let ended = body()?;
+            if self.finishing().is_some() {
+                return Err(Failed::because("stopped"));
+            }
+            if !queue::finish(self.worker, run, &ended)? {
+                return Err(Failed::because("the run is not this worker's any more"));
+            }
+            if guard::spent() { Ok(None) } else { queue::claim(self.worker) }
+        })
+    }
+
+    /// Writes down what became of a job whose transaction was rolled back.
+    fn write_down(&self, job: &Job, stop: Option<Stop>, failed: Failed) {
+        let ended = match stop {
+            Some(Stop::Cancelled) => Ended::Cancelled("cancelled while it ran".to_owned()),
+            Some(Stop::TimedOut) => Ended::Failed(format!("it ran longer than its {} s", job.seconds), true),
+            Some(Stop::Stalled) => {
+                Ended::Failed("it reported no progress within its progress_timeout_seconds".to_owned(), true)
+            }
+            Some(Stop::Lost) => return,
+            None => Ended::Failed(failed.text, true),
+        };
+        if let Err(failed) = process::transaction(|| queue::finish(self.worker, job.run, &ended)) {
+            // Its lease ends, and it is taken back.
+            log!("jobs: the end of job {} cannot be written: {}", hex(job.run.job), failed.text);
+        }
+    }
+
+    /// A job that is a call over HTTP: begun in one transaction, called without any, finished in another.
+    fn edge(&self, job: &Job, namespace: Option<&str>, name: &str) -> Result<Option<Job>, Failed> {
+        let begun = process::transaction(|| {
+            match as_submitter(job, || {
+                edge::begin(name, namespace, job.payload.as_deref(), job.key_id.as_deref())
+            }) {
+                Ok(begun) => Ok(Ok(begun)),
+                Err(error) => Ok(Err(error)),
+            }
+        })?;
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                let (text, retry) = (error.to_text(), retryable(&error));
+                return self.end(job.run, || Ok(Ended::Failed(text, retry)));
+            }
+        };
+        let said = process::outside(|| begun.ask());
+        let (said, stopped) = match said {
+            Ok(said) => (Some(said), None),
+            Err(failed) => (None, Some(failed)),
+        };
+        if let Some(failed) = stopped {
+            let stop = self.finishing();
+            process::absorb_cancel();
+            // That the call was given up belongs into its own row, too.
+            let noted =
+                process::transaction(|| Ok(as_submitter(job, || begun.give_up(job.key_id.as_deref()))));
+            if let Err(failed) = noted {
+                log!("jobs: the end of a call cannot be written: {}", failed.text);
+            }
+            self.write_down(job, stop, failed);
+            return Ok(None);
+        }
+        self.end(job.run, || {
+            let Some(said) = said else { return Err(Failed::because("no answer")) };
+            match as_submitter(job, || begun.end(said, job.key_id.as_deref())) {
+                Ok(Ok(result)) => Ok(Ended::Completed(Some(result))),
+                Ok(Err(why)) => Ok(Ended::Failed(why, true)),
+                Err(error) => Ok(Ended::Failed(error.to_text(), retryable(&error))),
+            }
+        })
+    }
+}
+
+/// Runs `body` in the guard as whoever submitted the job.
+fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let members = |text: Option<&str>| match text.map(serde_json::from_str::<Value>) {
+        Some(Ok(Value::Object(members))) => Some(members),
+        _ => None,
+    };
+    let claims: Option<Map<String, Value>> = members(job.claims.as_deref());
+    let settings = members(job.settings.as_deref()).unwrap_or_default();
+    let identity =
+        identity::of_job(&job.role, job.key_id.as_deref(), claims.as_ref(), &settings).map_err(|_| {
+            Error::refused("42501", format!("role {} cannot be used. Nothing was run.", job.role), None)
+        })?;
+    let actor =
+        Actor { role: identity.role, claims: &identity.claims, settings: &identity.settings, alone: true };
+    guard::run(&actor, Access::Write, body, |_| true)
+}
+
+/// A function or procedure of the database. An error that ends the whole transaction is thrown on.
+fn body(job: &Job, oid: u32, procedure: bool) -> Result<Ended, Failed> {
+    let called = as_submitter(job, || {
+        let Some(function) = function::describe(&[oid]).remove(&oid) else {
+            return Err(Error::refused(
+                "42883",
+                "its function does not exist any more. Nothing was run.",
+                None,
+            ));
+        };
+        function.run_as_job(job.payload.as_deref())
+    });
+    Ok(match called {
+        Ok(result) => Ended::Completed(result),
+        Err(Error::Postgres { code, .. }) if procedure && code == "2D000" => Ended::Failed(
+            "a procedure that runs as a job cannot COMMIT or ROLLBACK: what it does and that the job is completed are committed together. \
+             Leave COMMIT out, or submit a job for each part. Nothing was changed.\nCode: 2D000"
+                .to_owned(),
+            false,
+        ),
+        Err(error) => Ended::Failed(error.to_text(), retryable(&error)),
+    })
+}
+
+/// Whether another attempt may end otherwise: not when the role may not, or the function is not there.
+fn retryable(error: &Error) -> bool {
+    match error {
+        Error::Refused { code, .. } => !matches!(*code, "42501" | "42883" | "42704"),
+        _ => true,
+    }
+}
+
+/// As Postgres writes a uuid.
+pub fn hex(id: Id) -> String {
+    let text: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+}

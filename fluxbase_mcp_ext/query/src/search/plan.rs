@@ -1,0 +1,527 @@
+//! From a resolved question to its statement: see the head of [`crate::search`] for the forms.
+//!
+//! This module does NOT read arguments that need no table.
+
+use std::fmt::Write;
+
+use super::metadata::{metadata_filter, tags_filter};
+use super::{DEFAULT_THRESHOLD, Indexes, Mode, Question, Search, Source};
+use crate::arguments::Arguments;
+use crate::catalog::Catalog;
+use crate::error::{QueryError, place};
+use crate::filter::Scope;
+use crate::names::written;
+use crate::operator::Operator;
+use crate::predicate::Predicate;
+use crate::render;
+use crate::selection::And;
+use crate::statement::{Alias, Builder, Statement};
+use crate::table::{Column, Table, oid};
+use crate::vector::{self, Embedding, Near};
+
+/// How much the words count in a hybrid search when nobody says it.
+const DEFAULT_TEXT_WEIGHT: f64 = 0.5;
+
+/// The constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009).
+const FUSION: u32 = 60;
+
+/// How many candidates each side of a hybrid search gives: at least, and for each row of the answer.
+const CANDIDATES: u64 = 40;
+const CANDIDATES_PER_ROW: u64 = 4;
+
+/// The oid of the text search configuration `simple`, the same in every version.
+const SIMPLE: u32 = 3748;
+
+/// Everything resolved.
+pub(super) struct Plan<'p, 't> {
+    question: &'p Question,
+    source: &'p Source,
+    table: &'t Table,
+    /// Each with the place that it came from.
+    predicates: Vec<(&'static str, Predicate<'t>)>,
+    shown: Shown<'t>,
+    near: Option<(Near<'t>, String)>,
+    threshold: Option<f64>,
+    default_threshold: bool,
+    words: Option<Words<'t>>,
+    text_weight: f64,
+    may_miss: bool,
+    notes: Vec<String>,
+}
+
+/// The columns that are shown.
+struct Shown<'t> {
+    key: Vec<&'t Column>,
+    document_id: Option<&'t Column>,
+    content: Option<&'t Column>,
+    title: Option<&'t Column>,
+    tags: Option<&'t Column>,
+    metadata: Option<&'t Column>,
+}
+
+/// What words are looked for in.
+struct Words<'t> {
+    column: &'t Column,
+    configuration: u32,
+    query: String,
+}
+
+impl<'p, 't> Plan<'p, 't> {
+    pub(super) fn new(
+        args: &Arguments,
+        question: &'p Question,
+        source: &'p Source,
+        table: &'t Table,
+        catalog: &'t dyn Catalog,
+        indexes: &Indexes,
+        embedding: Option<&Embedding>,
+    ) -> Result<Plan<'p, 't>, QueryError> {
+        let mut notes = Vec::new();
+        let shown = Shown::new(source, table)?;
+        if question.mode != Mode::Vector && shown.key.is_empty() {
+            return Err(QueryError::argument(format!(
+                "mode: {} has no primary key that you may read, by which words and vectors could be put together.",
+                table.shown()
+            ))
+            .with_hint("Take mode vector."));
+        }
+        let near = match embedding.filter(|_| question.mode != Mode::Text) {
+            None => None,
+            Some(embedding) => {
+                let asked = question.metric.or(source.metric);
+                let near = match &source.embedding {
+                    Some(name) => Near::new(table, name, asked, "column")?,
+                    None => Near::only(table, asked, "column")?,
+                };
+                let literal = embedding.literal(&near, table, "embedding")?;
+                Some((near, literal))
+            }
+        };
+        let mut may_miss = false;
+        let (mut threshold, mut default_threshold) = (None, false);
+        if let Some((near, _)) = &near {
+            threshold = vector::threshold(args.raw("threshold"), near.metric, "threshold")?;
+            if threshold.is_none() && near.metric.has_similarity() {
+                default_threshold = true;
+                threshold = source.threshold.or(Some(DEFAULT_THRESHOLD));
+            }
+            may_miss = !indexes.known || indexes.serve(near);
+            if indexes.known && !indexes.serve(near) {
+                notes.push(indexes.missing(near, table));
+            }
+        }
+        let words = match question.query.as_deref().filter(|_| question.mode != Mode::Vector) {
+            None => None,
+            Some(query) => Some(Words::new(source, table, indexes, query, &mut notes)?),
+        };
+        let mut predicates = Vec::new();
+        let scope = Scope { table, catalog, embeds: &[] };
+        if let Some(raw) = args.raw("filter") {
+            predicates.push(("filter", Predicate::parse(raw, scope, "filter")?));
+        }
+        if let Some(raw) = args.raw("metadata_filter") {
+            let filter = metadata_filter(raw, shown.metadata, table)?;
+            predicates.push(("metadata_filter", Predicate::parse(&filter, scope, "metadata_filter")?));
+        }
+        if let Some(tags) = args.texts("tags")?.filter(|tags| !tags.is_empty()) {
+            let filter = tags_filter(&tags, shown.tags, table)?;
+            predicates.push(("tags", Predicate::parse(&filter, scope, "tags")?));
+        }
+        predicates.retain(|(_, predicate)| !predicate.is_always(true));
+        Ok(Plan {
+            question,
+            source,
+            table,
+            predicates,
+            shown,
+            near,
+            threshold,
+            default_threshold,
+            words,
+            text_weight: question.text_weight.or(source.text_weight).unwrap_or(DEFAULT_TEXT_WEIGHT),
+            may_miss,
+            notes,
+        })
+    }
+
+    pub(super) fn search(self) -> Search {
+        let hybrid = self.question.mode == Mode::Hybrid;
+        let statement = self.statement(false);
+        let exact = (self.may_miss && self.near.is_some()).then(|| self.statement(true));
+        let (vector, text) = (1.0 - self.text_weight, self.text_weight);
+        Search {
+            statement,
+            exact,
+            metric: self.near.as_ref().map(|(near, _)| near.metric),
+            wanted: if hybrid { self.candidates() } else { self.question.limit },
+            default_threshold: self.threshold.filter(|_| self.default_threshold),
+            ranking: hybrid.then(|| {
+                format!(
+                    "score = {} * ({vector}/({FUSION}+vector_rank) + {text}/({FUSION}+text_rank)), 1 is first on both sides; a \
+                     rank that is null adds nothing",
+                    FUSION + 1
+                )
+            }),
+            notes: self.notes,
+        }
+    }
+
+    fn candidates(&self) -> u64 {
+        (self.question.limit * CANDIDATES_PER_ROW).max(CANDIDATES)
+    }
+
+    fn statement(&self, exact: bool) -> Statement {
+        let mut builder = Builder::new(0);
+        match (&self.near, &self.words) {
+            (Some(near), None) => self.write_vector(&mut builder, near, exact),
+            (near, words) => self.write_words(&mut builder, near.as_ref(), words.as_ref(), exact),
+        }
+        builder.statement(true)
+    }
+
+    /// `"s"."t" AS t WHERE …`, with `first` before the other conditions.
+    fn write_from(&self, builder: &mut Builder, first: Option<&str>) {
+        builder.relation(self.table, Alias::TOP);
+        let mut and = And::first();
+        if let Some(first) = first {
+            and.next(builder);
+            builder.sql.push_str(first);
+        }
+        for (at, predicate) in &self.predicates {
+            and.next(builder);
+            builder.within((*at).to_owned(), |builder| {
+                builder.sql.push('(');
+                predicate.write(builder, Alias::TOP);
+                builder.sql.push(')');
+            });
+        }
+    }
+
+    /// ` ORDER BY distance LIMIT n`.
+    fn write_nearest(builder: &mut Builder, distance: &str, limit: u64, exact: bool) {
+        builder.sql.push_str(" ORDER BY ");
+        builder.sql.push_str(distance);
+        if exact {
+            // Not the expression of any index.
+            builder.sql.push_str(" OPERATOR(pg_catalog.+) 0::pg_catalog.float8");
+        }
+        // Writing to a String cannot fail.
+        _ = write!(builder.sql, " LIMIT {limit}");
+    }
+
+    fn write_vector(&self, builder: &mut Builder, (near, literal): &(Near<'t>, String), exact: bool) {
+        let distance = near.distance(builder, Alias::TOP, literal, "embedding");
+        let within = near.within(builder, "_c.d", self.threshold, "threshold");
+        builder.sql.push_str("SELECT CASE WHEN ");
+        builder.sql.push_str(&within);
+        builder.sql.push_str(" THEN (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ");
+        self.write_outputs(builder, Some(near));
+        builder.sql.push_str(") AS _r) END FROM (SELECT ");
+        self.shown.write_inner(builder);
+        builder.sql.push_str(&distance);
+        builder.sql.push_str(" AS d FROM ");
+        let filled = near.filled(builder, Alias::TOP);
+        self.write_from(builder, Some(&filled));
+        Self::write_nearest(builder, &distance, self.question.limit, exact);
+        builder.sql.push_str(") AS _c ORDER BY _c.d");
+    }
+
+    fn write_words(
+        &self,
+        builder: &mut Builder,
+        near: Option<&(Near<'t>, String)>,
+        words: Option<&Words<'t>>,
+        exact: bool,
+    ) {
+        let keys = self.shown.key.len();
+        let list = |prefix: &str| (0..keys).map(|n| format!("{prefix}k{n}")).collect::<Vec<_>>().join(", ");
+        let plain = list("");
+        let candidates = if near.is_some() { self.candidates() } else { self.question.limit };
+        let distance = near.map(|(near, literal)| near.distance(builder, Alias::TOP, literal, "embedding"));
+        builder.sql.push_str("WITH ");
+        if let (Some((near, _)), Some(distance)) = (near, &distance) {
+            builder.sql.push_str("_n AS MATERIALIZED (SELECT ");
+            self.shown.write_keys(builder);
+            _ = write!(builder.sql, "{distance} AS d FROM ");
+            let filled = near.filled(builder, Alias::TOP);
+            self.write_from(builder, Some(&filled));
+            Self::write_nearest(builder, distance, candidates, exact);
+            let within = near.within(builder, "_n.d", self.threshold, "threshold");
+            _ = write!(
+                builder.sql,
+                "), _v AS (SELECT {plain}, pg_catalog.row_number() OVER (ORDER BY _n.d, {}) AS r FROM _n WHERE {within}), ",
+                list("_n.")
+            );
+        }
+        if let Some(words) = words {
+            for (name, any) in [("_a", false), ("_o", true)] {
+                let document = words.document(builder);
+                let query = words.query(builder, any);
+                let score = format!("pg_catalog.ts_rank_cd({document}, {query}, 1)");
+                let mut first = format!("{document} OPERATOR(pg_catalog.@@) {query}");
+                if any {
+                    first.push_str(" AND NOT EXISTS (SELECT 1 FROM _a)");
+                }
+                _ = write!(builder.sql, "{name} AS MATERIALIZED (SELECT ");
+                self.shown.write_keys(builder);
+                _ = write!(builder.sql, "{score} AS s FROM ");
+                self.write_from(builder, Some(&first));
+                _ = write!(builder.sql, " ORDER BY s DESC, {plain} LIMIT {candidates}), ");
+            }
+            _ = write!(
+                builder.sql,
+                "_f AS (SELECT {plain}, s, w, pg_catalog.row_number() OVER (ORDER BY s DESC, {plain}) AS r FROM (SELECT _a.*, \
+                 'all'::pg_catalog.text AS w FROM _a UNION ALL SELECT _o.*, 'any'::pg_catalog.text FROM _o) AS _i)"
+            );
+        }
+        builder.sql.push_str(" SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ");
+        self.write_outputs(builder, near.map(|(near, _)| near));
+        builder.sql.push_str(") AS _r)");
+        if near.is_some() {
+            builder.sql.push_str(", (SELECT pg_catalog.count(*) FROM _n)");
+        }
+        builder.sql.push_str(" FROM (SELECT ");
+        self.shown.write_inner(builder);
+        _ = write!(
+            builder.sql,
+            "{} AS d, _m.score, _m.vr, _m.fr, _m.s, _m.w, {} FROM (",
+            distance.as_deref().unwrap_or("NULL::pg_catalog.float8"),
+            list("_m.")
+        );
+        let limit = self.question.limit;
+        if near.is_some() {
+            let mut side = |weight: f64, rank: &str| {
+                let ((), number) = builder.fragment(|b| {
+                    b.bind_shared(oid::FLOAT8, weight.to_string(), || "text_weight".to_owned());
+                });
+                format!("{number} OPERATOR(pg_catalog./) ({FUSION} OPERATOR(pg_catalog.+) {rank})")
+            };
+            let (v, f) = (side(1.0 - self.text_weight, "_v.r"), side(self.text_weight, "_f.r"));
+            _ = write!(
+                builder.sql,
+                "SELECT {plain}, {} OPERATOR(pg_catalog.*) pg_catalog.sum(_u.score) AS score, pg_catalog.max(_u.vr) AS vr, \
+                 pg_catalog.max(_u.fr) AS fr, pg_catalog.max(_u.s) AS s, pg_catalog.max(_u.w) AS w FROM (\
+                 SELECT {}, {v} AS score, _v.r AS vr, NULL::pg_catalog.int8 AS fr, NULL::pg_catalog.float4 AS s, \
+                 NULL::pg_catalog.text AS w FROM _v UNION ALL \
+                 SELECT {}, {f}, NULL, _f.r, _f.s, _f.w FROM _f) AS _u GROUP BY {plain} ORDER BY score DESC, {plain} LIMIT {limit}",
+                FUSION + 1,
+                list("_v."),
+                list("_f."),
+            );
+        } else {
+            _ = write!(
+                builder.sql,
+                "SELECT {plain}, NULL::pg_catalog.float8 AS score, NULL::pg_catalog.int8 AS vr, _f.r AS fr, _f.s, _f.w FROM _f ORDER \
+                 BY _f.r LIMIT {limit}"
+            );
+        }
+        builder.sql.push_str(") AS _m JOIN ");
+        builder.relation(self.table, Alias::TOP);
+        builder.sql.push_str(" ON ");
+        for (n, column) in self.shown.key.iter().enumerate() {
+            if n > 0 {
+                builder.sql.push_str(" AND ");
+            }
+            builder.column(Alias::TOP, &column.name);
+            builder.sql.push(' ');
+            Operator::Eq.write(&mut builder.sql, column);
+            _ = write!(builder.sql, " _m.k{n}");
+        }
+        let best = if near.is_some() { "_c.score DESC" } else { "_c.fr" };
+        _ = write!(builder.sql, ") AS _c ORDER BY {best}, {}", list("_c."));
+    }
+
+    /// The members of one result, out of the columns of `_c`.
+    fn write_outputs(&self, builder: &mut Builder, near: Option<&Near<'t>>) {
+        self.shown.write_outer(builder, &["chunk_id", "document_id", "content"]);
+        let similarity =
+            near.map_or_else(|| "NULL::pg_catalog.float8".to_owned(), |near| near.similarity("_c.d"));
+        _ = write!(builder.sql, "{similarity} AS similarity, ");
+        if near.is_some_and(|near| !near.metric.has_similarity()) {
+            builder.sql.push_str("_c.d AS distance, ");
+        }
+        match &self.source.name {
+            Some(name) => builder.bind_shared(oid::TEXT, name.clone(), || "knowledge_bases".to_owned()),
+            None => builder.sql.push_str("NULL::pg_catalog.text"),
+        }
+        builder.sql.push_str(" AS knowledge_base, ");
+        self.shown.write_outer(builder, &["document_title", "tags", "metadata"]);
+        match self.question.mode {
+            Mode::Vector => {}
+            Mode::Text => builder.sql.push_str(
+                "pg_catalog.json_build_object('text_rank', _c.fr, 'text_score', _c.s, 'text_words', _c.w) AS scores, ",
+            ),
+            Mode::Hybrid => builder.sql.push_str(
+                "pg_catalog.round(_c.score::pg_catalog.numeric, 6)::pg_catalog.float8 AS score, \
+                 pg_catalog.json_build_object('vector_rank', _c.vr, 'text_rank', _c.fr, 'text_score', _c.s, 'text_words', _c.w) AS \
+                 scores, ",
+            ),
+        }
+        // The comma behind the last.
+        builder.sql.truncate(builder.sql.len() - 2);
+    }
+}
+
+impl<'t> Shown<'t> {
+    fn new(source: &Source, table: &'t Table) -> Result<Shown<'t>, QueryError> {
+        let key: Option<Vec<&Column>> = table.key.iter().map(|name| table.readable(name)).collect();
+        // What a caller may not read is not shown; without the text itself there is nothing to search.
+        let optional = |name: &Option<String>| name.as_deref().and_then(|name| table.readable(name));
+        if let Some(name) = &source.content
+            && table.readable(name).is_none()
+        {
+            return Err(table.unknown_readable("content", name));
+        }
+        Ok(Shown {
+            key: key.unwrap_or_default(),
+            document_id: optional(&source.document_id),
+            content: optional(&source.content),
+            title: optional(&source.title),
+            tags: optional(&source.tags),
+            metadata: optional(&source.metadata),
+        })
+    }
+
+    /// With the names that they have in the answer.
+    fn named(&self) -> [(&'static str, Option<&'t Column>); 5] {
+        [
+            ("document_id", self.document_id),
+            ("content", self.content),
+            ("document_title", self.title),
+            ("tags", self.tags),
+            ("metadata", self.metadata),
+        ]
+    }
+
+    /// `t."id" AS k0, `.
+    fn write_keys(&self, builder: &mut Builder) {
+        for (n, column) in self.key.iter().enumerate() {
+            builder.column(Alias::TOP, &column.name);
+            _ = write!(builder.sql, " AS k{n}, ");
+        }
+    }
+
+    /// `t."id" AS c_k0, t."content" AS c_content, `.
+    fn write_inner(&self, builder: &mut Builder) {
+        for (n, column) in self.key.iter().enumerate() {
+            builder.column(Alias::TOP, &column.name);
+            _ = write!(builder.sql, " AS c_k{n}, ");
+        }
+        for (name, column) in self.named() {
+            if let Some(column) = column {
+                builder.column(Alias::TOP, &column.name);
+                _ = write!(builder.sql, " AS c_{name}, ");
+            }
+        }
+    }
+
+    /// `_c.c_content AS content, ` for each of `names`.
+    fn write_outer(&self, builder: &mut Builder, names: &[&str]) {
+        for wanted in names {
+            if *wanted == "chunk_id" {
+                self.write_key(builder);
+            } else {
+                let column =
+                    self.named().into_iter().find(|(name, _)| name == wanted).and_then(|(_, column)| column);
+                match column {
+                    Some(column) => _ = render::write(builder, column, &format!("_c.c_{wanted}")),
+                    None => builder.sql.push_str("NULL::pg_catalog.text"),
+                }
+            }
+            _ = write!(builder.sql, " AS {wanted}, ");
+        }
+    }
+
+    /// The value of the key; a list when it has several columns.
+    fn write_key(&self, builder: &mut Builder) {
+        match &self.key[..] {
+            [] => builder.sql.push_str("NULL::pg_catalog.text"),
+            [column] => _ = render::write(builder, column, "_c.c_k0"),
+            several => {
+                builder.sql.push_str("pg_catalog.json_build_array(");
+                for (n, column) in several.iter().enumerate() {
+                    if n > 0 {
+                        builder.sql.push_str(", ");
+                    }
+                    _ = render::write(builder, column, &format!("_c.c_k{n}"));
+                }
+                builder.sql.push(')');
+            }
+        }
+    }
+}
+
+impl<'t> Words<'t> {
+    fn new(
+        source: &Source,
+        table: &'t Table,
+        indexes: &Indexes,
+        query: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<Words<'t>, QueryError> {
+        let searched = source.search.as_deref().and_then(|name| table.readable(name));
+        if let Some(column) = searched.filter(|column| column.base_oid == oid::TSVECTOR) {
+            let is_there = indexes.texts.iter().any(|i| i.configuration.is_none() && i.column == column.name);
+            if indexes.known && !is_there {
+                notes.push(format!(
+                    "No index finds words in {}: every row was read. Its owner can run: CREATE INDEX ON {} USING gin ({});",
+                    place("", &column.name),
+                    table.shown(),
+                    written(&column.name)
+                ));
+            }
+            let configuration = source.configuration.unwrap_or(SIMPLE);
+            return Ok(Words { column, configuration, query: query.to_owned() });
+        }
+        let content = source.content.as_deref().and_then(|name| table.readable(name));
+        let Some(column) = content.filter(|column| column.category == 'S') else {
+            return Err(QueryError::argument(format!(
+                "mode: {} has no column of text, nor one of type tsvector, that words could be looked for in.",
+                table.shown()
+            ))
+            .with_hint("Take mode vector, or have the table registered as a knowledge base that names its content column."));
+        };
+        let mut indexed = indexes.texts.iter().filter(|index| index.column == column.name);
+        let served = match source.configuration {
+            Some(wanted) => indexed.find(|index| index.configuration == Some(wanted)),
+            None => indexed.next(),
+        };
+        if indexes.known && served.is_none() {
+            notes.push(format!(
+                "No index finds words in {0}: every row was read. Its owner can run: CREATE INDEX ON {1} USING gin \
+                 (to_tsvector('english', {2}));",
+                place("", &column.name),
+                table.shown(),
+                written(&column.name)
+            ));
+        }
+        let configuration =
+            source.configuration.or(served.and_then(|index| index.configuration)).unwrap_or(SIMPLE);
+        Ok(Words { column, configuration, query: query.to_owned() })
+    }
+
+    /// The configuration stands in the text, as digits: only then does Postgres know the expression of an index.
+    fn configuration(&self) -> String {
+        format!("'{}'::pg_catalog.regconfig", self.configuration)
+    }
+
+    fn document(&self, builder: &mut Builder) -> String {
+        let ((), column) = builder.fragment(|b| b.column(Alias::TOP, &self.column.name));
+        match self.column.base_oid {
+            oid::TSVECTOR => column,
+            oid::TEXT => format!("pg_catalog.to_tsvector({}, {column})", self.configuration()),
+            _ => format!("pg_catalog.to_tsvector({}, {column}::pg_catalog.text)", self.configuration()),
+        }
+    }
+
+    /// `any`: any of the words instead of all.
+    fn query(&self, builder: &mut Builder, any: bool) -> String {
+        let ((), number) =
+            builder.fragment(|b| b.bind_shared(oid::TEXT, self.query.clone(), || "query".to_owned()));
+        let all = format!("pg_catalog.websearch_to_tsquery({}, {number})", self.configuration());
+        if !any {
+            return all;
+        }
+        format!("pg_catalog.replace({all}::pg_catalog.text, ' & ', ' | ')::pg_catalog.tsquery")
+    }
+}
