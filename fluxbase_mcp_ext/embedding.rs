@@ -92,7 +92,7 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
     let call = call(base, body.len())?;
     match request.way {
         Way::Here => {
-            let said = delegate::ask(&Ask::Call { call }, body.as_bytes());
+            let said = delegate::ask(&Ask::Call { work: call.into() }, body.as_bytes());
             read(said, hash)
         }
         // The listener waits for calls that it left with the primary.
@@ -104,7 +104,7 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
             getrandom::fill(&mut bytes).map_err(|error| Error::internal(&error.to_string()))?;
             let id = Id(bytes);
             let (owner, token) = (functions::owner(request), delegate::token());
-            delegate::at_commit(Ask::Submit { id, owner, token, call }, body.into_bytes());
+            delegate::at_commit(Ask::Submit { id, owner, token, work: call.into() }, body.into_bytes());
             Ok(Embedded::Pending(id))
         }
         Way::Finish(_) | Way::No => Err(Error::refused(
@@ -236,8 +236,12 @@ fn numbers(reply: &Reply) -> Result<Vec<f32>, String> {
     struct Item {
         embedding: Vec<f32>,
     }
-    if reply.head.status != 200 {
-        return Err(format!("answered with status {}", reply.head.status));
+    let status = match &reply.head {
+        fluxbase_delegate::Head::Http(head) => head.status,
+        _ => 0,
+    };
+    if status != 200 {
+        return Err(format!("answered with status {status}"));
     }
     let body: Body = serde_json::from_slice(&reply.body)
         .map_err(|_| "answered with something else than vectors".to_owned())?;

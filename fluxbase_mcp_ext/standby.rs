@@ -115,11 +115,6 @@ pub fn before_write() -> Option<Reply> {
     }
 }
 
-/// Whether this is a standby of a listener that has a primary, too.
-pub fn is_second() -> bool {
-    SERVER.get() == Server::Standby
-}
-
 /// A tool has ended in an error.
 pub fn failed() {
     FAILED.set(true);
