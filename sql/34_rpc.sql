@@ -238,6 +238,12 @@ BEGIN
     ELSE
         RETURN NEXT 'table rpc.executions is there already and was left as it is';
     END IF;
+    -- For upkeep, which runs as mcp_owner.
+    GRANT USAGE ON SCHEMA rpc TO mcp_owner;
+    GRANT SELECT (id, created_at), UPDATE (created_at), DELETE ON rpc.executions TO mcp_owner;
+    IF NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polname = 'upkeep' AND p.polrelid = 'rpc.executions'::regclass) THEN
+        CREATE POLICY upkeep ON rpc.executions TO mcp_owner USING (true) WITH CHECK (false);
+    END IF;
     IF EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'mcp_admin') THEN
         GRANT USAGE ON SCHEMA rpc TO mcp_admin;
         GRANT SELECT, INSERT, UPDATE, DELETE ON rpc.procedures, rpc.executions TO mcp_admin;
@@ -260,7 +266,7 @@ END
 $$;
 
 -- Executions that are older than mcp.rpc_retention_days go, a thousand at a time. The tables are used only if they belong to somebody who is
--- trusted anyway, since their triggers would run with the rights of this function's owner.
+-- trusted anyway, since their triggers would run with the rights of mcp_owner. FOR UPDATE asks for a privilege of UPDATE; the policy lets no row be changed.
 CREATE FUNCTION mcp._maintain_rpc() RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -277,4 +283,5 @@ BEGIN
                      ORDER BY o.created_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
 END
 $$;
+ALTER FUNCTION mcp._maintain_rpc() OWNER TO mcp_owner;
 COMMENT ON FUNCTION mcp._maintain_rpc IS 'Removes executions of procedures that are older than mcp.rpc_retention_days.';

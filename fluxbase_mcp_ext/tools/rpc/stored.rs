@@ -73,10 +73,7 @@ fn with_path<T>(schemas: &[String], body: impl FnOnce() -> T) -> T {
     }
     path.push_str("pg_temp");
     let text = |text: &str| CString::new(text).unwrap_or_default();
-    let settings = [
-        (text("search_path"), text(&path)),
-        (text("standard_conforming_strings"), text("on")),
-    ];
+    let settings = [(text("search_path"), text(&path)), (text("standard_conforming_strings"), text("on"))];
     guard::with_settings(&settings, body)
 }
 

@@ -81,3 +81,5 @@ SELECT mcp.define_rpc(E'-- @fluxbase:name by_admin\nSELECT $n::int AS n');
 RESET ROLE;
 SELECT t.rpc('by_admin', '{"n": 7}');
 DELETE FROM rpc.procedures;
+SET client_min_messages = warning;
+DROP SCHEMA stored_app CASCADE;
