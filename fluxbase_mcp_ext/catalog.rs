@@ -28,6 +28,7 @@ use crate::{ask, guard, gucs, identity, planned, registered, statement};
 
 pub use relations::{Reader, relations};
 use row_types::RowTypes;
+pub use row_types::columns;
 
 const TABLE: &str = include_str!("catalog/table.sql");
 const TABLES: &str = include_str!("catalog/tables.sql");

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::registered;
-use crate::resources::{OBJECT, Read, jobs};
+use crate::resources::{OBJECT, Read, jobs, rpc};
 use crate::tools::{self, storage};
 
 /// As many as MCP allows.
@@ -65,6 +65,7 @@ fn of_prompt(caller: &Caller, name: &str, asked: &Asked<'_>) -> Result<Vec<Strin
 }
 
 const TABLE: &str = "fluxbase://schema/tables/{schema}/{table}";
+const PROCEDURE: &str = "fluxbase://rpc/{namespace}/{name}";
 
 fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
     let visible = registered::Visible::to(&dispatch::actor(caller));
@@ -76,6 +77,9 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
     if let Read::Registered(resource) = known.read {
         let sources = resource.sources(asked.argument).ok_or_else(unknown_argument)?;
         return of_source(caller, sources, asked);
+    }
+    if uri == PROCEDURE {
+        return of_procedure(caller, asked);
     }
     if uri == jobs::ONE {
         let namespace = asked.context.get("namespace").map(String::as_str).filter(|name| !name.is_empty());
@@ -106,6 +110,24 @@ fn of_resource(caller: &Caller, uri: &str, asked: &Asked<'_>) -> Result<Vec<Stri
     };
     match guard::run(&dispatch::actor(caller), Access::Read, body, |_| false) {
         Ok(Some(values)) => Ok(values.into_iter().collect()),
+        Ok(None) => Err(unknown_argument()),
+        Err(error) => Err(Refusal::Failed(error)),
+    }
+}
+
+fn of_procedure(caller: &Caller, asked: &Asked<'_>) -> Result<Vec<String>, Refusal> {
+    let namespace =
+        asked.context.get("namespace").map(String::as_str).filter(|namespace| !namespace.is_empty());
+    let body = || match asked.argument {
+        "namespace" => Ok(Some(rpc::known(None)?.into_iter().map(|(namespace, _)| namespace).collect())),
+        "name" => Ok(Some(rpc::known(namespace)?.into_iter().map(|(_, name)| name).collect())),
+        _ => Ok(None),
+    };
+    match guard::run(&dispatch::actor(caller), Access::Read, body, |_| false) {
+        Ok(Some(values)) => {
+            let values: BTreeSet<String> = values;
+            Ok(values.into_iter().filter(|value| begins(value, asked.value)).collect())
+        }
         Ok(None) => Err(unknown_argument()),
         Err(error) => Err(Refusal::Failed(error)),
     }

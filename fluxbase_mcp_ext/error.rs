@@ -139,7 +139,7 @@ impl Error {
 
 /// What to do about errors that Postgres explains to people who write SQL, in words of the tools' arguments.
 fn next_step(message: &str) -> Option<&'static str> {
-    const STEPS: [(&str, &str); 5] = [
+    const STEPS: [(&str, &str); 10] = [
         (
             "syntax error in tsquery",
             "fts takes the operators & | ! and <->; for plain words use wfts or plfts.",
@@ -151,7 +151,27 @@ fn next_step(message: &str) -> Option<&'static str> {
         ("cannot cast type", "In select leave the cast out, or cast to text."),
         (
             "cannot create temporary table within security-restricted operation",
-            "An administrator can allow it: mcp.register_tool has temp_tables, and mcp.allow_temp_tables is for the triggers of a table.",
+            "An administrator can allow it: mcp.register_tool and mcp.expose_rpc have temp_tables, and mcp.allow_temp_tables is for the triggers of a table.",
+        ),
+        (
+            "cannot set parameter \"role\" within security-",
+            "It runs as the caller, and no function can change that while a tool runs. What needs another role's rights is a SECURITY DEFINER function of that role.",
+        ),
+        (
+            "cannot set parameter \"session_authorization\" within security-",
+            "It runs as the caller, and no function can change that while a tool runs. What needs another role's rights is a SECURITY DEFINER function of that role.",
+        ),
+        (
+            "cannot set parameter \"mcp.claims\" within security-",
+            "The claims are those of the key that calls, and nothing can change them while a tool runs.",
+        ),
+        (
+            "permission denied to set parameter \"mcp.claims\"",
+            "The claims are those of the key that calls, and nothing can change them while a tool runs.",
+        ),
+        (
+            "invalid transaction termination",
+            "A procedure is called within the transaction of the tool, so it cannot COMMIT or ROLLBACK.",
         ),
         ("malformed range literal", "Write a range as \"[1,10)\", a single value v as \"[v,v]\"."),
     ];
@@ -167,6 +187,16 @@ pub(crate) fn must_rethrow(caught: &CaughtError) -> bool {
     };
     let code = sqlstate(code as i32);
     code.starts_with("57") || code.starts_with("53") || code == "40001" || code == "40P01"
+}
+
+/// Whether it is a cancel, by somebody or by a timer.
+pub(crate) fn was_cancelled(caught: &CaughtError) -> bool {
+    match caught {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+            report.sql_error_code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+        }
+        CaughtError::RustPanic { .. } => false,
+    }
 }
 
 /// Raises an ordinary SQL error, for functions that people call in SQL.

@@ -18,6 +18,7 @@
 //! caller is (`identity`) nor what the body may ask (`tools`).
 #![allow(unsafe_code)]
 
+mod deadline;
 mod leftovers;
 mod pinned;
 mod temporary;
@@ -34,6 +35,7 @@ use crate::error::{self, Error};
 use crate::statement;
 use pinned::{pin, pin_anew, set};
 
+pub use deadline::within;
 pub use leftovers::spent;
 pub use temporary::with_temporary_tables;
 
@@ -164,6 +166,9 @@ pub fn run<T>(
         match attempt {
             Attempt::Returned(outcome, _) => outcome,
             Attempt::Threw(AssertUnwindSafe(caught)) => {
+                if let Some(late) = deadline::take().filter(|_| error::was_cancelled(&caught)) {
+                    return Err(late);
+                }
                 if error::must_rethrow(&caught) {
                     caught.rethrow();
                 }

@@ -36,6 +36,7 @@ static EMBEDDING_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CSt
 static EMBEDDING_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
 static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
+static RPC_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -147,6 +148,7 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
+    define_rpc();
     define_worker();
     define_embedding();
     define_jobs();
@@ -187,6 +189,20 @@ pub fn define(preloaded: bool) {
     unsafe {
         pgrx::pg_sys::MarkGUCPrefixReserved(c"mcp".as_ptr());
     }
+}
+
+/// What becomes of the executions of procedures; `mcp._maintain_rpc` reads it.
+fn define_rpc() {
+    GucRegistry::define_int_guc(
+        c"mcp.rpc_retention_days",
+        c"Days after which the executions of procedures are removed.",
+        c"0 keeps them. Default: 30.",
+        &RPC_RETENTION_DAYS,
+        0,
+        36_500,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
 }
 
 /// What the delegate worker obeys; it reads them again at each reload.

@@ -60,6 +60,11 @@ extension_sql_file!(
 extension_sql_file!("../sql/20_setup.sql", name = "setup", requires = ["register"]);
 extension_sql_file!("../sql/30_install.sql", name = "install", requires = ["setup"]);
 extension_sql_file!("../sql/32_functions.sql", name = "functions", requires = ["install"]);
+extension_sql_file!(
+    "../sql/34_rpc.sql",
+    name = "rpc",
+    requires = ["functions", registered::check::check_procedure, tools::rpc::stored::read_rpc]
+);
 extension_sql_file!("../sql/35_jobs.sql", name = "jobs", requires = ["functions"]);
 extension_sql_file!(
     "../sql/36_jobs_register.sql",
@@ -88,7 +93,7 @@ extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["inst
 extension_sql_file!(
     "../sql/40_doctor.sql",
     name = "doctor",
-    requires = ["functions_secrets", "storage", "jobs_runner", "vectors"]
+    requires = ["functions_secrets", "storage", "jobs_runner", "vectors", "rpc"]
 );
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(

@@ -11,6 +11,8 @@
 //! It runs inside the guard and does not know whose role it is. It does not build SQL: see the `query` crate.
 #![allow(unsafe_code)]
 
+mod analyse;
+mod collect;
 mod columns;
 mod keys;
 
@@ -25,6 +27,8 @@ use serde::Deserialize;
 use crate::cost;
 use crate::error::Error;
 use crate::guard::Access;
+pub use analyse::{Analysed, analyse};
+pub use collect::collect;
 use columns::Columns;
 use keys::Keys;
 
@@ -102,6 +106,18 @@ pub(crate) fn forget_plans() {
         let kept = std::mem::take(&mut plans.kept);
         plans.retired.extend(kept.into_values().map(|kept| kept.plan));
     });
+}
+
+/// The nodes of a list.
+///
+/// # Safety
+/// NULL, or a list of pointers to nodes of that kind, which outlives the answer.
+pub(crate) unsafe fn items<'a, T>(list: *const pg_sys::List) -> &'a [*mut T] {
+    if list.is_null() {
+        return &[];
+    }
+    // SAFETY: a list holds as many cells as its length says; a cell of a list of pointers is one pointer.
+    unsafe { std::slice::from_raw_parts((*list).elements.cast::<*mut T>(), (*list).length as usize) }
 }
 
 /// Counts the statements that run inside one another; dropping it, also while unwinding, takes the count back.

@@ -27,9 +27,10 @@ BEGIN
     GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,
                               mcp.unregister_tool, mcp.unregister_resource, mcp.unregister_prompt, mcp._missing,
                               mcp.allow_temp_tables, mcp.disallow_temp_tables,
-                              mcp.register_job, mcp.enable_job, mcp.unregister_job
+                              mcp.register_job, mcp.enable_job, mcp.unregister_job,
+                              mcp.expose_rpc, mcp.unexpose_rpc, mcp.define_rpc, mcp._read_rpc
         TO mcp_admin;
-    GRANT SELECT ON mcp.tools, mcp.resources, mcp.prompts, mcp.temp_tables TO mcp_admin;
+    GRANT SELECT ON mcp.tools, mcp.resources, mcp.prompts, mcp.temp_tables, mcp.procedures TO mcp_admin;
     RETURN NEXT 'role mcp_admin may register tools, resources, prompts and jobs';
     RETURN QUERY SELECT a FROM unnest(ARRAY['anon', 'authenticated', 'service_role']) AS r, mcp.allow_role(r::regrole) AS a;
 END

@@ -40,6 +40,7 @@ GRANT EXECUTE ON FUNCTION
     mcp._outer_user(), mcp._preloaded(), mcp.worker_status(), mcp.jobs_status(), mcp._wake_jobs(pg_catalog.bool), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
     mcp._check_tool(pg_catalog.text, pg_catalog.oid, pg_catalog.text, pg_catalog.text, pg_catalog.text),
     mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text),
+    mcp._check_procedure(pg_catalog.oid, pg_catalog.text, pg_catalog.bool),
     mcp._check_job(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8),
     mcp._schedule_next(pg_catalog.text, pg_catalog.text, pg_catalog.int8),
     mcp._schedule_due(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.int8),

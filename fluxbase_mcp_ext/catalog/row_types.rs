@@ -13,6 +13,7 @@ use super::query;
 use crate::error::Error;
 
 const ROW_TYPES: &str = include_str!("row_types.sql");
+const COLUMNS: &str = include_str!("columns.sql");
 
 /// One row type as catalog/row_types.sql gives it.
 #[derive(Deserialize)]
@@ -93,4 +94,24 @@ impl RowTypes {
             ..Column::default()
         }
     }
+}
+
+/// Columns of a result, by name and type.
+///
+/// # Errors
+/// [`Error::Internal`] when the catalog cannot be read.
+pub fn columns(found: Vec<(String, u32)>) -> Result<Vec<Column>, Error> {
+    let types: Vec<i64> = found.iter().map(|(_, oid)| i64::from(*oid)).collect();
+    let mut rows = Vec::with_capacity(found.len());
+    for line in query(COLUMNS, &[types.into()])? {
+        let row: FieldRow = serde_json::from_str(&line)
+            .map_err(|error| Error::internal(&format!("catalog/columns.sql: {error}")))?;
+        rows.push(row);
+    }
+    if rows.len() != found.len() {
+        return Err(Error::internal("a result has a type that pg_type does not have"));
+    }
+    let nested: Vec<u32> = rows.iter().filter_map(|row| row.row).collect();
+    let mut types = RowTypes::read(&nested)?;
+    Ok(rows.into_iter().zip(found).map(|(row, (name, _))| Column { name, ..types.column(row) }).collect())
 }

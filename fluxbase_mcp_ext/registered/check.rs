@@ -46,6 +46,12 @@ fn check_tool(
             Some("Choose another name; mcp.allowed_tools can leave a built-in tool out.".to_owned()),
         );
     }
+    if super::all().tools.iter().any(|tool| tool.name == name && tool.calls_procedure()) {
+        refuse(
+            format!("name: \"{name}\" is the tool of a procedure."),
+            Some("Choose another name, or run mcp.unexpose_rpc.".to_owned()),
+        );
+    }
     let function = self::function(function);
     let style = function.style().unwrap_or_else(|why| refuse(format!("function: {why}"), None));
     if function.form() == Form::Bytes {
@@ -101,6 +107,33 @@ fn check_tool(
             }
         }
         _ => refuse("annotations: they must be an object, such as {\"readOnlyHint\": true}.", None),
+    }
+}
+
+/// Raises an error when the function cannot be exposed, or not as a tool of that name, which must not be one of a built-in tool.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._check_procedure(function pg_catalog.oid, tool pg_catalog.text, temp_tables pg_catalog.bool) RETURNS pg_catalog.void
+    LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn check_procedure(function: pg_sys::Oid, tool: Option<&str>, temp_tables: Option<bool>) {
+    if let Some(name) = tool
+        && tools::built_in(&name.to_ascii_lowercase()).is_some()
+    {
+        let hint = "Give the procedure another name or namespace.".to_owned();
+        refuse(format!("as_tool: \"{name}\" is a built-in tool."), Some(hint));
+    }
+    let Some(function) = describe(&[function.to_u32()]).remove(&function.to_u32()) else {
+        refuse("function: it does not exist.", None);
+    };
+    if let Err(why) = function.check_procedure() {
+        refuse(format!("function: {why}"), None);
+    }
+    if temp_tables == Some(true) && !function.volatile {
+        let hint = "The function must be VOLATILE.".to_owned();
+        refuse(
+            "temp_tables: it only reads, and Postgres makes no tables in a read-only transaction.",
+            Some(hint),
+        );
     }
 }
 

@@ -12,19 +12,33 @@ use serde::Deserialize;
 use crate::guard;
 
 const FUNCTIONS: &str = include_str!("function.sql");
+const TYPE: &str = include_str!("type.sql");
 
 /// A function as the catalog describes it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Function {
     pub oid: u32,
     schema: String,
-    kind: char,
-    set: bool,
+    pub(super) kind: char,
+    pub(super) set: bool,
     /// Whether it may write.
     pub volatile: bool,
     pub(super) variadic: bool,
     returns: Returns,
     pub(super) arguments: Vec<Argument>,
+    /// What comes out under a name: OUT, INOUT and TABLE arguments, else the fields of a row type.
+    pub(super) results: Vec<Output>,
+}
+
+/// Something that comes out under a name.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Output {
+    pub(super) name: String,
+    pub(super) type_oid: u32,
+    /// Its place among all arguments, from 0.
+    pub(super) at: usize,
+    /// As in `pg_proc.proargmodes`; `a` for a field.
+    pub(super) mode: char,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -35,8 +49,11 @@ struct Returns {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Argument {
+pub struct Argument {
     pub(super) name: String,
+    /// Its place among all arguments, from 0; those that only come out count.
+    #[serde(default)]
+    pub(super) at: usize,
     pub(super) type_oid: u32,
     pub(super) type_sql: String,
     pub(super) pseudo: bool,
@@ -87,6 +104,35 @@ pub fn describe(oids: &[u32]) -> HashMap<u32, Function> {
         .collect()
 }
 
+/// What a value of the type must look like, as an argument of that name.
+pub fn argument(name: &str, type_oid: u32, optional: bool) -> Option<Argument> {
+    let mut found: Argument = serde_json::from_str(lines(TYPE, vec![pg_sys::Oid::from(type_oid)]).first()?)
+        .unwrap_or_else(|error| panic!("type.sql: {error}"));
+    name.clone_into(&mut found.name);
+    found.optional = optional;
+    Some(found)
+}
+
+impl Argument {
+    /// Its type as SQL writes it.
+    pub fn type_sql(&self) -> String {
+        self.type_sql.clone()
+    }
+
+    /// As the schema that is made of arguments takes it.
+    pub fn named(&self) -> Named {
+        Named {
+            name: self.name.clone(),
+            type_name: self.base_name.clone(),
+            built_in: self.built_in,
+            category: self.category,
+            array: self.array,
+            labels: self.labels.clone(),
+            optional: self.optional,
+        }
+    }
+}
+
 fn lines(sql: &str, oids: Vec<pg_sys::Oid>) -> Vec<String> {
     guard::with_pinned_path(|| {
         Spi::connect(|client| {
@@ -129,6 +175,31 @@ impl Function {
                 "it returns a set of rows; return one value, such as jsonb_agg of the rows.".to_owned()
             );
         }
+        self.check_types()
+    }
+
+    /// Refuses what `invoke_rpc` cannot call.
+    ///
+    /// # Errors
+    /// A sentence that says what to write instead.
+    pub fn check_procedure(&self) -> Result<(), String> {
+        match self.kind {
+            'f' | 'p' => {}
+            'a' => return Err("it is an aggregate; expose a function that uses it.".to_owned()),
+            _ => return Err("it is a window function; expose a function that uses it.".to_owned()),
+        }
+        if self.arguments.iter().any(|argument| argument.name.is_empty()) {
+            return Err("its arguments must have names: callers name what they send.".to_owned());
+        }
+        if self.kind == 'f' && self.results.is_empty() && self.returns.name == "record" {
+            return Err(
+                "it returns record without columns; declare them with OUT or RETURNS TABLE.".to_owned()
+            );
+        }
+        self.check_types()
+    }
+
+    fn check_types(&self) -> Result<(), String> {
         if self.schema.starts_with("pg_temp") {
             return Err("it is temporary, so no other session has it.".to_owned());
         }
@@ -204,17 +275,6 @@ impl Function {
 
     /// Its arguments, for the schema that is made of them.
     pub fn named(&self) -> Vec<Named> {
-        self.arguments
-            .iter()
-            .map(|argument| Named {
-                name: argument.name.clone(),
-                type_name: argument.base_name.clone(),
-                built_in: argument.built_in,
-                category: argument.category,
-                array: argument.array,
-                labels: argument.labels.clone(),
-                optional: argument.optional,
-            })
-            .collect()
+        self.arguments.iter().map(Argument::named).collect()
     }
 }

@@ -6,7 +6,7 @@ SELECT json_build_object(
          'returns', json_build_object('name', r.typname, 'built_in', r.typnamespace = 'pg_catalog'::regnamespace, 'pseudo', r.typtype = 'p'),
          'arguments', coalesce((
            SELECT json_agg(json_build_object(
-                    'name', coalesce(p.proargnames[m.at], ''),
+                    'name', coalesce(p.proargnames[m.at], ''), 'at', m.at - 1,
                     'type_oid', t.oid::int8, 'type_sql', format_type(t.oid, NULL), 'pseudo', t.typtype = 'p',
                     'array', e.oid IS NOT NULL,
                     'base_name', coalesce(e.typname, b.typname),
@@ -34,7 +34,15 @@ SELECT json_build_object(
                       UNION ALL
                       SELECT u.oid, u.typbasetype FROM up JOIN pg_type AS u ON u.oid = up.base)
                     SELECT i.* FROM up JOIN pg_type AS i ON i.oid = up.oid WHERE up.base = 0) AS e
-                    ON b.oid = (SELECT i.typarray FROM pg_type AS i WHERE i.oid = b.typelem)), '[]'))::text
+                    ON b.oid = (SELECT i.typarray FROM pg_type AS i WHERE i.oid = b.typelem)), '[]'),
+         -- What comes out under a name: OUT, INOUT and TABLE, else the fields of a row type.
+         'results', coalesce((
+           SELECT json_agg(json_build_object('name', coalesce(nullif(p.proargnames[o.at], ''), 'column' || o.at), 'type_oid', o.type::int8,
+                                             'at', o.at - 1, 'mode', o.mode) ORDER BY o.at)
+             FROM unnest(p.proargmodes, p.proallargtypes) WITH ORDINALITY AS o(mode, type, at) WHERE o.mode IN ('o', 'b', 't')), (
+           SELECT json_agg(json_build_object('name', a.attname, 'type_oid', a.atttypid::int8, 'at', 0, 'mode', 'a') ORDER BY a.attnum)
+             FROM pg_attribute AS a
+            WHERE r.typtype = 'c' AND a.attrelid = r.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]'))::text
   FROM pg_proc AS p
        JOIN pg_namespace AS n ON n.oid = p.pronamespace
        JOIN pg_type AS o ON o.oid = p.prorettype

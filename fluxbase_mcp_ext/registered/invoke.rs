@@ -18,7 +18,8 @@ use pgrx::pg_sys;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::function::{Argument, Form, Function};
+pub use super::function::Argument;
+use super::function::{Form, Function};
 use crate::error::Error;
 use crate::guard::Access;
 use crate::statement::{self, Bounds};
@@ -112,27 +113,9 @@ impl Function {
             let state = pg_sys::CreateExecutorState();
             let outer = pg_sys::MemoryContextSwitchTo((*state).es_query_cxt);
 
-            let mut list: *mut pg_sys::List = std::ptr::null_mut();
-            for (number, (given, argument)) in given.iter().zip(&self.arguments).enumerate() {
-                let Some(given) = given else { continue };
-                // Named ones, so that Postgres fills the gaps between them with the defaults.
-                let named = node::<pg_sys::NamedArgExpr>(pg_sys::NodeTag::T_NamedArgExpr);
-                (*named).arg = argument.constant(given).cast();
-                (*named).name = c"".as_ptr().cast_mut();
-                (*named).argnumber = number as i32;
-                (*named).location = -1;
-                list = pg_sys::lappend(list, named.cast());
-            }
-            let returned = pg_sys::get_func_rettype(pg_sys::Oid::from(self.oid));
-            let call = pg_sys::makeFuncExpr(
-                pg_sys::Oid::from(self.oid),
-                returned,
-                list,
-                pg_sys::get_typcollation(returned),
-                DEFAULT_COLLATION,
-                pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
-            );
-            (*call).funcvariadic = self.variadic;
+            let list = self.list(given, |number| number);
+            let call = self.expression(list);
+            let returned = (*call).funcresulttype;
             let form = self.form();
             let (expression, of_type) = if form == Form::Other {
                 let list = pg_sys::lappend(std::ptr::null_mut(), call.cast());
@@ -184,10 +167,176 @@ impl Function {
     }
 }
 
+/// What is to be run: a query whose rows are wanted, or a CALL.
+pub enum Work {
+    /// Analysed and rewritten.
+    Queries(*mut pg_sys::List),
+    /// Of a procedure.
+    Call(*mut pg_sys::CallStmt),
+}
+
+impl Function {
+    /// What runs it with these arguments: `SELECT` of all columns of just this function, or `CALL`.
+    ///
+    /// # Safety
+    /// Within a transaction, inside the guard; the nodes live in the current memory context.
+    pub(super) unsafe fn work(&self, given: &[Option<Given>]) -> Work {
+        // SAFETY: nodes of Postgres's own makers; the range table is the parse state's, which lives as long.
+        unsafe {
+            if self.kind == 'p' {
+                return Work::Call(self.call_statement(given));
+            }
+            let oid = pg_sys::Oid::from(self.oid);
+            let call = self.expression(self.list(given, |number| number));
+            (*call).funcretset = self.set;
+            let state = pg_sys::make_parsestate(std::ptr::null_mut());
+            let range = node::<pg_sys::RangeFunction>(pg_sys::NodeTag::T_RangeFunction);
+            let one = |item: *mut std::ffi::c_void| pg_sys::lappend(std::ptr::null_mut(), item);
+            let item = pg_sys::addRangeTableEntryForFunction(
+                state,
+                one(pg_sys::get_func_name(oid).cast()),
+                one(call.cast()),
+                one(std::ptr::null_mut()),
+                range,
+                false,
+                true,
+            );
+            let (mut names, mut columns) = (std::ptr::null_mut(), std::ptr::null_mut());
+            #[cfg(not(feature = "pg18"))]
+            pg_sys::expandRTE((*item).p_rte, 1, 0, -1, false, &mut names, &mut columns);
+            #[cfg(feature = "pg18")]
+            pg_sys::expandRTE(
+                (*item).p_rte,
+                1,
+                0,
+                pg_sys::VarReturningType::VAR_RETURNING_DEFAULT,
+                -1,
+                false,
+                &mut names,
+                &mut columns,
+            );
+            let mut targets = std::ptr::null_mut();
+            for (number, &column) in statement::items::<pg_sys::Expr>(columns).iter().enumerate() {
+                let name = self.results.get(number).map_or("result", |output| output.name.as_str());
+                let name = CString::new(name).unwrap_or_default();
+                let target = pg_sys::makeTargetEntry(
+                    column,
+                    (number + 1) as i16,
+                    pg_sys::pstrdup(name.as_ptr()),
+                    false,
+                );
+                targets = pg_sys::lappend(targets, target.cast());
+            }
+            let reference = node::<pg_sys::RangeTblRef>(pg_sys::NodeTag::T_RangeTblRef);
+            (*reference).rtindex = 1;
+            let query = node::<pg_sys::Query>(pg_sys::NodeTag::T_Query);
+            (*query).commandType = pg_sys::CmdType::CMD_SELECT;
+            (*query).canSetTag = true;
+            (*query).rtable = (*state).p_rtable;
+            (*query).jointree = pg_sys::makeFromExpr(one(reference.cast()), std::ptr::null_mut());
+            (*query).targetList = targets;
+            (*query).stmt_location = -1;
+            Work::Queries(one(query.cast()))
+        }
+    }
+
+    /// # Safety
+    /// As for [`Function::work`].
+    unsafe fn expression(&self, list: *mut pg_sys::List) -> *mut pg_sys::FuncExpr {
+        // SAFETY: a node of Postgres's own maker.
+        unsafe {
+            let oid = pg_sys::Oid::from(self.oid);
+            let returned = pg_sys::get_func_rettype(oid);
+            let call = pg_sys::makeFuncExpr(
+                oid,
+                returned,
+                list,
+                pg_sys::get_typcollation(returned),
+                DEFAULT_COLLATION,
+                pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
+            );
+            (*call).funcvariadic = self.variadic;
+            call
+        }
+    }
+
+    /// The arguments that were given, each by its number, so that Postgres fills the gaps between them with the defaults.
+    ///
+    /// # Safety
+    /// As for [`Function::work`].
+    unsafe fn list(&self, given: &[Option<Given>], number: impl Fn(usize) -> usize) -> *mut pg_sys::List {
+        let mut list: *mut pg_sys::List = std::ptr::null_mut();
+        for (index, (given, argument)) in given.iter().zip(&self.arguments).enumerate() {
+            let Some(given) = given else { continue };
+            // SAFETY: as required of our caller.
+            unsafe {
+                let value = argument.constant(given).cast();
+                list = pg_sys::lappend(list, named(value, number(index)).cast());
+            }
+        }
+        list
+    }
+
+    /// As Postgres's own analysis of CALL makes it: what only comes out is passed as NULL and is no argument of the call.
+    ///
+    /// # Safety
+    /// As for [`Function::work`].
+    unsafe fn call_statement(&self, given: &[Option<Given>]) -> *mut pg_sys::CallStmt {
+        // SAFETY: the row of pg_proc is held while it is looked at; it is there, or an error was raised before.
+        unsafe {
+            let oid = pg_sys::Oid::from(self.oid);
+            let mut list = self.list(given, |index| self.arguments[index].at);
+            for output in self.results.iter().filter(|output| output.mode == 'o') {
+                let of_type = pg_sys::Oid::from(output.type_oid);
+                let null = pg_sys::makeNullConst(of_type, -1, pg_sys::get_typcollation(of_type));
+                list = pg_sys::lappend(list, named(null.cast(), output.at).cast());
+            }
+            let row =
+                pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, pg_sys::Datum::from(oid));
+            if row.is_null() {
+                pgrx::error!("the procedure does not exist any more");
+            }
+            let all = pg_sys::expand_function_arguments(list, true, pg_sys::get_func_rettype(oid), row);
+            pg_sys::ReleaseSysCache(row);
+            let (mut ins, mut outs) = (std::ptr::null_mut(), std::ptr::null_mut());
+            for (at, &argument) in statement::items::<std::ffi::c_void>(all).iter().enumerate() {
+                match self.results.iter().find(|output| output.at == at) {
+                    Some(output) if output.mode == 'o' => outs = pg_sys::lappend(outs, argument),
+                    Some(_) => {
+                        ins = pg_sys::lappend(ins, argument);
+                        outs = pg_sys::lappend(outs, pg_sys::copyObjectImpl(argument));
+                    }
+                    None => ins = pg_sys::lappend(ins, argument),
+                }
+            }
+            let statement = node::<pg_sys::CallStmt>(pg_sys::NodeTag::T_CallStmt);
+            (*statement).funcexpr = self.expression(ins);
+            (*statement).outargs = outs;
+            statement
+        }
+    }
+}
+
+/// An argument by its number.
+///
+/// # Safety
+/// The node lives in the current memory context.
+unsafe fn named(value: *mut pg_sys::Expr, number: usize) -> *mut pg_sys::NamedArgExpr {
+    // SAFETY: a node of that tag.
+    unsafe {
+        let named = node::<pg_sys::NamedArgExpr>(pg_sys::NodeTag::T_NamedArgExpr);
+        (*named).arg = value;
+        (*named).name = c"".as_ptr().cast_mut();
+        (*named).argnumber = number as i32;
+        (*named).location = -1;
+        named
+    }
+}
+
 /// One argument of a call: text for its type's input function, and where it came from.
-struct Given {
-    place: String,
-    value: Option<String>,
+pub(super) struct Given {
+    pub(super) place: String,
+    pub(super) value: Option<String>,
 }
 
 /// `DEFAULT_COLLATION_OID` of pg_collation.dat.
@@ -242,7 +391,7 @@ impl Argument {
     }
 
     /// JSON text as text for the type's input function; `None` is NULL.
-    fn text(&self, json: &str, place: &str) -> Result<Option<String>, Error> {
+    pub fn text(&self, json: &str, place: &str) -> Result<Option<String>, Error> {
         if json.contains("\\u0000") && has_nul(json) {
             return Err(mismatch(
                 format!("{place}: Postgres cannot hold the character \\u0000. Nothing was run."),

@@ -13,6 +13,7 @@ mod context;
 pub mod function;
 mod invoke;
 pub mod notify;
+mod procedure;
 mod prompt;
 mod resource;
 mod tool;
@@ -20,6 +21,7 @@ mod tool;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use fluxbase_credential::Scope;
 use pgrx::Spi;
@@ -29,7 +31,9 @@ use crate::catalog;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 
-pub use function::Function;
+pub use function::{Function, argument};
+pub use invoke::{Argument, Work};
+pub use procedure::{Given as Params, OF_CALLER, Procedure, procedures};
 pub use prompt::{Given, Prompt};
 pub use resource::Resource;
 pub use tool::Tool;
@@ -62,6 +66,13 @@ struct Row {
     #[serde(default)]
     relations: Vec<u32>,
     #[serde(default)]
+    namespace: String,
+    tool: Option<String>,
+    #[serde(default)]
+    seconds: u32,
+    #[serde(default)]
+    logged: bool,
+    #[serde(default)]
     signature: String,
     function: Option<u32>,
 }
@@ -86,6 +97,10 @@ impl Target {
             None => Err("it does not exist any more.".to_owned()),
         };
         Target { signature: row.signature.clone(), function }
+    }
+
+    fn of(row: &Row, procedure: &Procedure) -> Target {
+        Target { signature: row.signature.clone(), function: Ok(procedure.function.clone()) }
     }
 
     fn oid(&self) -> Option<u32> {
@@ -125,6 +140,8 @@ pub struct All {
     pub tools: Vec<Rc<Tool>>,
     pub resources: Vec<Rc<Resource>>,
     pub prompts: Vec<Rc<Prompt>>,
+    /// What `invoke_rpc` calls, by namespace and name.
+    pub procedures: Vec<Arc<Procedure>>,
     /// The tables whose triggers may make temporary tables.
     with_temporary: HashSet<u32>,
 }
@@ -136,12 +153,13 @@ struct Compiled {
     tools: HashMap<String, Rc<Tool>>,
     resources: HashMap<String, Rc<Resource>>,
     prompts: HashMap<String, Rc<Prompt>>,
+    procedures: HashMap<String, Arc<Procedure>>,
 }
 
 thread_local! {
     static COMPILED: RefCell<Compiled> = RefCell::default();
     static KNOWN: Cell<bool> = const { Cell::new(false) };
-    static TABLES: Cell<[u32; 4]> = const { Cell::new([0; 4]) };
+    static TABLES: Cell<[u32; 5]> = const { Cell::new([0; 5]) };
 }
 
 /// Forgets the rows when `relation` is one of the tables that they are read from.
@@ -207,6 +225,24 @@ fn read(before: &Compiled) -> Compiled {
                 };
                 all.resources.push(Rc::clone(&resource));
                 now.resources.insert(version, resource);
+            }
+            "procedure" => {
+                let known = before.procedures.get(&version).cloned();
+                let Some(procedure) = known
+                    .or_else(|| function.and_then(|function| Procedure::new(row, function)).map(Arc::new))
+                else {
+                    continue;
+                };
+                if row.tool.is_some() {
+                    let known = before.tools.get(&version).cloned();
+                    let tool = known.unwrap_or_else(|| {
+                        Rc::new(Tool::of_procedure(row, &procedure, Target::of(row, &procedure)))
+                    });
+                    all.tools.push(Rc::clone(&tool));
+                    now.tools.insert(version.clone(), tool);
+                }
+                all.procedures.push(Arc::clone(&procedure));
+                now.procedures.insert(version, procedure);
             }
             _ => {
                 let known = before.prompts.get(&version).cloned();

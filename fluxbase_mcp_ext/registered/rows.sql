@@ -3,7 +3,7 @@
 -- they were when it was registered: nobody's search_path matters, and mcp_owner needs no USAGE anywhere.
 SELECT json_build_object('kind', 'tables', 'tables', json_build_array(
          'mcp._tools'::regclass::oid::int8, 'mcp._resources'::regclass::oid::int8, 'mcp._prompts'::regclass::oid::int8,
-         'mcp._temp_tables'::regclass::oid::int8))::text
+         'mcp._temp_tables'::regclass::oid::int8, 'mcp._procedures'::regclass::oid::int8))::text
 UNION ALL
 SELECT json_build_object('kind', 'temp_tables', 'relations', json_agg(c.oid::int8))::text
   FROM mcp._temp_tables AS a
@@ -33,3 +33,15 @@ UNION ALL
                 p.function_schema, p.function_name, p.function_arguments
            FROM mcp._prompts AS p) AS r
   ORDER BY r.kind, coalesce(r.uri, r.name) COLLATE "C")
+UNION ALL
+(SELECT json_build_object(
+          'kind', 'procedure', 'namespace', p.namespace, 'name', p.name, 'description', coalesce(p.description, ''), 'tool', p.tool,
+          'temp_tables', p.temp_tables, 'seconds', p.max_execution_time_seconds, 'logged', NOT p.disable_execution_logs,
+          'signature', format('%I.%I(%s)', p.function_schema, p.function_name, p.function_arguments),
+          -- One that somebody else made under the same name is another function.
+          'function', (SELECT f.oid::int8
+                         FROM pg_proc AS f JOIN pg_namespace AS n ON n.oid = f.pronamespace
+                        WHERE n.nspname = p.function_schema AND f.proname = p.function_name
+                          AND oidvectortypes(f.proargtypes) = p.function_arguments AND pg_get_userbyid(f.proowner) = p.function_owner))::text
+   FROM mcp._procedures AS p
+  ORDER BY p.namespace COLLATE "C", p.name COLLATE "C", p.function_schema COLLATE "C", p.function_name COLLATE "C", p.function_arguments COLLATE "C")

@@ -1,7 +1,7 @@
 //! A registered tool.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use fluxbase_credential::Scope;
 use fluxbase_protocol::{Annotations, Structured, ToolContent, ToolOutput};
@@ -10,13 +10,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::function::{Form, Style};
-use super::{Row, Target, context, wrong_answer};
+use super::{Procedure, Row, Target, context, wrong_answer};
 use crate::ask::{self, Ask};
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::gucs;
-use crate::tools::{Body, Done, Outcome};
+use crate::tools::{Body, Done, Outcome, rpc};
 
 /// One registered tool.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Tool {
     style: Result<Style, String>,
     input: OnceLock<Result<Schema, String>>,
     output: OnceLock<Result<Schema, String>>,
+    /// What it calls as `invoke_rpc` does.
+    procedure: Option<Arc<Procedure>>,
 }
 
 /// The four hints of MCP; true or false each.
@@ -75,7 +77,43 @@ impl Tool {
             style,
             input: OnceLock::new(),
             output: OnceLock::new(),
+            procedure: None,
         }
+    }
+
+    /// The tool that `mcp.expose_rpc(…, as_tool => true)` made.
+    pub(super) fn of_procedure(row: &Row, procedure: &Arc<Procedure>, target: Target) -> Tool {
+        let reads = procedure.reads();
+        Tool {
+            name: row.tool.clone().unwrap_or_default(),
+            title: String::new(),
+            description: match row.description.as_str() {
+                "" => format!("The procedure {}.", procedure.title()),
+                description => description.to_owned(),
+            },
+            input_schema: procedure.input_schema.clone(),
+            output_schema: Some(rpc::OUTPUT_SCHEMA.to_owned()),
+            scopes: vec![Scope::ExecuteRpc],
+            annotations: Annotations {
+                read_only: reads,
+                destructive: !reads,
+                idempotent: reads,
+                open_world: false,
+            },
+            // That it was called is written down, too.
+            access: if reads && !procedure.logged { Access::Read } else { Access::Write },
+            temp_tables: procedure.temp_tables,
+            target,
+            style: Ok(Style::Named),
+            input: OnceLock::new(),
+            output: OnceLock::new(),
+            procedure: Some(Arc::clone(procedure)),
+        }
+    }
+
+    /// Whether it calls a procedure.
+    pub(super) fn calls_procedure(&self) -> bool {
+        self.procedure.is_some()
     }
 
     /// Why it cannot be called, if so.
@@ -104,6 +142,10 @@ impl Tool {
 
     /// Checks the arguments, calls the function, reads its answer.
     pub fn run(&self, request: &Request<'_>) -> Result<Done, Error> {
+        if let Some(procedure) = &self.procedure {
+            self.target.usable(&self.what())?;
+            return rpc::call(procedure, request);
+        }
         let what = self.what();
         let function = self.target.usable(&what)?;
         let style = self.style.as_ref().map_err(|why| wrong_function(&what, why))?;

@@ -6,6 +6,7 @@
 
 mod functions;
 pub mod jobs;
+pub mod rpc;
 mod schema;
 mod storage;
 
@@ -108,6 +109,24 @@ pub static RESOURCES: &[Resource<'static>] = &[
         mime_type: "application/json",
         scopes: &[Scope::ExecuteFunctions],
         read: Read::BuiltIn(functions::all),
+    },
+    Resource {
+        uri: "fluxbase://rpc",
+        name: "rpc",
+        title: "RPC Procedures",
+        description: "The procedures that you may run, with their schemas.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteRpc],
+        read: Read::BuiltIn(rpc::all),
+    },
+    Resource {
+        uri: "fluxbase://rpc/{namespace}/{name}",
+        name: "rpc_procedure",
+        title: "RPC Procedure",
+        description: "What one procedure takes and gives.",
+        mime_type: "application/json",
+        scopes: &[Scope::ExecuteRpc],
+        read: Read::BuiltIn(rpc::one),
     },
     Resource {
         uri: "fluxbase://storage/buckets",

@@ -7,6 +7,7 @@
 mod confirm;
 pub mod functions;
 pub mod jobs;
+pub mod rpc;
 mod schema;
 pub mod storage;
 mod tables;
@@ -218,6 +219,17 @@ pub static TOOLS: &[Tool<'static>] = &[
         access: Access::Write,
         annotations: CALLS,
         run: Body::BuiltIn(functions::invoke),
+    },
+    Tool {
+        name: "invoke_rpc",
+        title: "Run a procedure",
+        description: "Run a procedure of the database, a function or a stored statement, and return its rows or result. The resource fluxbase://rpc lists them.",
+        input_schema: r#"{"type":"object","properties":{"name":{"type":"string"},"namespace":{"type":"string","description":"left out: the first one that has the name"},"params":{"type":"object","description":"by name","additionalProperties":true}},"required":["name"],"additionalProperties":false}"#,
+        output_schema: rpc::OUTPUT_SCHEMA,
+        scopes: &[Scope::ExecuteRpc],
+        access: Access::Write,
+        annotations: CHANGES_EACH_TIME,
+        run: Body::BuiltIn(rpc::invoke),
     },
     Tool {
         name: "list_objects",

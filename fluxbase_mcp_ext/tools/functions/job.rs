@@ -3,7 +3,7 @@
 //! Invariants: those of `invoke_function`. An answer whose status is no success is a job that failed.
 
 use fluxbase_delegate::client::Said;
-use fluxbase_delegate::{Call, Failure, Request as Ask};
+use fluxbase_delegate::{Call, Failure, Head, Reply, Request as Ask};
 use serde_json::Value;
 
 use super::{Asked, Ended, METHODS, NOTHING, call, check, reply, table, url};
@@ -49,7 +49,7 @@ pub fn begin(
 impl Begun {
     /// Makes the call and waits for its end, outside of any transaction. A cancel ends it.
     pub fn ask(&self) -> Result<Said, Lost> {
-        delegate::ask(&Ask::Call { call: self.call.clone() }, &self.body)
+        delegate::ask(&Ask::Call { work: self.call.clone().into() }, &self.body)
     }
 
     /// Writes down what became of it, within the guard; the answer as JSON text, or why it is a failure.
@@ -62,17 +62,17 @@ impl Begun {
         key_id: Option<&str>,
     ) -> Result<Result<String, String>, Error> {
         let (ended, outcome) = match said {
-            Ok(Said::Reply(answer)) => {
-                let text = reply::to_json(&answer, &self.execution, gucs::max_result_chars());
-                let good = (200..300).contains(&answer.head.status);
-                (Ended::answered(answer.head.status), if good { Ok(text) } else { Err(told(&text)) })
+            Ok(Said::Reply(Reply { head: Head::Http(head), body })) => {
+                let text = reply::to_json(&head, &body, &self.execution, gucs::max_result_chars());
+                let good = (200..300).contains(&head.status);
+                (Ended::answered(head.status), if good { Ok(text) } else { Err(told(&text)) })
             }
             Ok(Said::Failed(failure)) => {
                 let text = format!("{failure}. {}", failure.advice());
                 let late = matches!(failure, Failure::Time { .. });
                 (Ended::failed(&text, late), Err(text))
             }
-            Ok(Said::Answer(_)) => {
+            Ok(Said::Reply(_) | Said::Answer(_)) => {
                 let text = "the delegate worker answered what was not asked".to_owned();
                 (Ended::failed(&text, false), Err(text))
             }
