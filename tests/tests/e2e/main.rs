@@ -21,6 +21,7 @@ mod plans;
 mod privilege;
 mod protocol;
 mod rls;
+mod rpc;
 mod stdio;
 mod vectors;
 mod storage;
