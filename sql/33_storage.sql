@@ -317,7 +317,9 @@ CREATE FUNCTION mcp._version_lock(version pg_catalog.uuid) RETURNS pg_catalog.in
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$ SELECT ('x' OPERATOR(pg_catalog.||) pg_catalog.left(pg_catalog.replace(version::pg_catalog.text, '-', ''), 16))::pg_catalog.bit(64)::pg_catalog.int8 $$;
 
+-- As the extension's owner, since those who call it may not see the rows; and an error rather than a look through policies: a row that is not
+-- seen would be a file that is removed. It only reads the tables, so nothing of the users' runs with these rights.
 CREATE FUNCTION mcp._maintain_storage() RETURNS pg_catalog.void
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$ SELECT mcp._sweep_storage(greatest(interval '1 hour', 2 * coalesce(current_setting('mcp.worker_keep', true), '1min')::interval), 1000) $$;
 COMMENT ON FUNCTION mcp._maintain_storage IS 'What is done about once a minute for stored files: see mcp._sweep_storage.';

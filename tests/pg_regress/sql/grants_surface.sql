@@ -7,9 +7,9 @@ SELECT p.oid::regprocedure, CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'invoker' 
        (SELECT string_agg(CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, ' ' ORDER BY CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END COLLATE "C")
           FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee <> p.proowner)
   FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang WHERE p.pronamespace = 'mcp'::regnamespace ORDER BY p.oid::regprocedure::text COLLATE "C";
--- What must never be: a DEFINER without a pinned path, one of superuser's, a definer for PUBLIC, a table of somebody else's.
+-- What must never be: a DEFINER without a pinned path, one of superuser's but the upkeep of tables that are the superuser's, a definer for PUBLIC, a table of somebody else's.
 SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = 'mcp'::regnamespace AND p.prosecdef AND (p.proconfig IS NULL OR NOT 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig));
-SELECT count(*) FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner WHERE p.pronamespace = 'mcp'::regnamespace AND p.prosecdef AND r.rolsuper;
+SELECT count(*) FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner WHERE p.pronamespace = 'mcp'::regnamespace AND p.prosecdef AND r.rolsuper AND p.proname NOT IN ('_maintain_functions', '_maintain_storage');
 SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = 'mcp'::regnamespace AND p.prosecdef AND has_function_privilege('public', p.oid, 'EXECUTE');
 -- Objects that belong to the extension.
 SELECT regexp_replace(pg_describe_object(d.classid, d.objid, 0), '^function mcp\..*', 'functions') AS object, count(*) FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid

@@ -36,7 +36,7 @@ SELECT table_name, grantee, string_agg(DISTINCT lower(privilege_type), ' ' ORDER
 SELECT grantee, privilege_type, string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.column_privileges
  WHERE table_schema = 'storage' AND table_name = 'objects' AND privilege_type IN ('INSERT', 'UPDATE') AND grantee IN ('anon', 'authenticated', 'service_role', 'mcp_admin', 'PUBLIC') GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT p.oid::regprocedure, p.prosecdef, has_function_privilege('public', p.oid, 'EXECUTE') AS public, has_function_privilege('authenticated', p.oid, 'EXECUTE') AS authenticated, p.proconfig
-  FROM pg_proc AS p WHERE p.pronamespace = 'storage'::regnamespace ORDER BY 1::text;
+  FROM pg_proc AS p WHERE p.pronamespace = 'storage'::regnamespace ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT tablename, policyname, cmd, roles, qual, with_check FROM pg_policies WHERE schemaname = 'storage' ORDER BY 1, 2;
 -- What the tables take.
 INSERT INTO storage.buckets (id, name) VALUES ('b', 'b');
