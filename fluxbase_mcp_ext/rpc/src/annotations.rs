@@ -153,7 +153,11 @@ impl Annotations {
                 Err(_) => wrong("takes a whole number"),
             },
             "schedule" => once(&mut self.schedule, key, value.to_owned()),
-            _ => wrong(&format!("is not an annotation; known are {}", KNOWN.join(", "))),
+            _ => Err(format!(
+                "{MARK}{} is not an annotation; known are {}.",
+                key.escape_debug(),
+                KNOWN.join(", ")
+            )),
         }
     }
 }

@@ -189,7 +189,7 @@ impl Scan<'_> {
                 self.at += end + tag.len();
                 Ok(None)
             }
-            None => Err(format!("the text that {tag} begins has no end.")),
+            None => Err(format!("the text that {} begins has no end.", tag.escape_debug())),
         }
     }
 }

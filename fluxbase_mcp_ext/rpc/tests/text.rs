@@ -83,6 +83,7 @@ fn annotations_are_read_from_leading_comments_only() {
 fn wrong_annotations_say_what_to_write() {
     for (text, says) in [
         ("-- @fluxbase:nmae x", "known are name"),
+        ("-- @fluxbase:name\u{2} x", "name\\u{2} is not"),
         ("-- @fluxbase:name a b", "one word"),
         ("-- @fluxbase:name a\n-- @fluxbase:name b", "twice"),
         ("-- @fluxbase:public maybe", "true or false"),

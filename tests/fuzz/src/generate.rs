@@ -98,6 +98,7 @@ impl<'w> Generator<'w> {
             Kind::Batch => self.batch().to_string(),
             Kind::Cursor => self.cursor(),
             Kind::TableName => self.table_name(),
+            Kind::Stored => self.stored(),
         }
     }
 
@@ -310,6 +311,44 @@ impl<'w> Generator<'w> {
             });
         }
         parts.join(self.random.word(&[".", ".", ".", " . ", ""]))
+    }
+
+    /// A statement of pieces that look like parameters and are, and that look so and are not.
+    fn stored(&mut self) -> String {
+        const BEGINS: [&str; 4] = ["", "", "-- @fluxbase:name x\n", "/* @fluxbase:public\n*/ "];
+        const PIECES: [&str; 23] = [
+            "$name",
+            "$b1",
+            "$_x",
+            "$größe",
+            "'$name'",
+            "'it''s $a'",
+            r"E'\' $a'",
+            "E'a'\n'\\' $b'",
+            "\"$a\"",
+            "-- $a '\n",
+            "/* $a /* $b */ */",
+            "$$ $a $$",
+            "$q$ $a $b $q$",
+            "U&'$a'",
+            "a$b",
+            "1$name",
+            "::int",
+            "SELECT",
+            ", ",
+            "(",
+            ")",
+            "\n",
+            "WHERE x = ",
+        ];
+        const ODD: [&str; 8] = ["'", r"E'\'", "\"", "/*", "$$", "$1", "$q$", "\\"];
+        let mut text = self.random.word(&BEGINS).to_owned();
+        for _ in 0..self.random.below(12) + 1 {
+            let piece = if self.odd() { self.random.word(&ODD) } else { self.random.word(&PIECES) };
+            text.push_str(piece);
+            text.push_str(self.random.word(&[" ", " ", "\n", ""]));
+        }
+        text
     }
 
     /// Columns to write: most of those that may be, few of wide tables.

@@ -27,7 +27,7 @@ pub const FIXTURE: &str = include_str!("../fixture.sql");
 pub const CATALOG: &str = include_str!("../catalog.json");
 
 /// Inputs that are worth starting from, one a line, by the name of their target.
-pub const CORPUS: [(Kind, &str); 7] = [
+pub const CORPUS: [(Kind, &str); 8] = [
     (Kind::Query, include_str!("../corpus/query.txt")),
     (Kind::Insert, include_str!("../corpus/insert.txt")),
     (Kind::Update, include_str!("../corpus/update.txt")),
@@ -35,6 +35,7 @@ pub const CORPUS: [(Kind, &str); 7] = [
     (Kind::Batch, include_str!("../corpus/batch.txt")),
     (Kind::Cursor, include_str!("../corpus/cursor.txt")),
     (Kind::TableName, include_str!("../corpus/table_name.txt")),
+    (Kind::Stored, include_str!("../corpus/stored.txt")),
 ];
 
 /// The inputs of a corpus file.

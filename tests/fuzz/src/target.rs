@@ -9,6 +9,8 @@ use fluxbase_query::{
     select,
 };
 
+use fluxbase_rpc::{annotations, parameters};
+
 use crate::catalog::World;
 use crate::check;
 
@@ -29,11 +31,21 @@ pub enum Kind {
     Cursor,
     /// The argument `table`.
     TableName,
+    /// The text of a stored statement.
+    Stored,
 }
 
 /// Every kind, in the order of reports.
-pub const KINDS: [Kind; 7] =
-    [Kind::Query, Kind::Insert, Kind::Update, Kind::Delete, Kind::Batch, Kind::Cursor, Kind::TableName];
+pub const KINDS: [Kind; 8] = [
+    Kind::Query,
+    Kind::Insert,
+    Kind::Update,
+    Kind::Delete,
+    Kind::Batch,
+    Kind::Cursor,
+    Kind::TableName,
+    Kind::Stored,
+];
 
 impl Kind {
     /// As files and reports name it.
@@ -46,6 +58,7 @@ impl Kind {
             Kind::Batch => "batch",
             Kind::Cursor => "cursor",
             Kind::TableName => "table_name",
+            Kind::Stored => "stored",
         }
     }
 
@@ -96,6 +109,7 @@ pub fn run(world: &World, kind: Kind, input: &str) -> Result<Outcome, String> {
         Kind::Batch => batch(world, input),
         Kind::Cursor => return cursor(world, input),
         Kind::TableName => return table_name(world, input),
+        Kind::Stored => return stored(world, input),
     };
     judge(world, planned)
 }
@@ -226,5 +240,51 @@ fn table_name(world: &World, input: &str) -> Result<Outcome, String> {
     }
     let mut hash = DefaultHasher::new();
     (name.schema.is_some(), quoted == input, world.find(&name).is_some()).hash(&mut hash);
+    Ok(Outcome { plans: Vec::new(), error: None, shape: hash.finish() })
+}
+
+/// What stands for a parameter is one, and nothing else of the text has changed.
+fn stored(world: &World, input: &str) -> Result<Outcome, String> {
+    let refused =
+        |why: &str| judge(world, Err(Arguments::default().unfit("statement", why.trim_end_matches('.'))));
+    let said = match annotations(input) {
+        Ok(said) => said,
+        Err(why) => return refused(&why),
+    };
+    let Some(statement) = input.get(said.statement..) else {
+        return Err(format!("the statement begins inside a character, at {}", said.statement));
+    };
+    let found = match parameters(statement) {
+        Ok(found) => found,
+        Err(why) => return refused(&why),
+    };
+    let names = &found.names;
+    if names.iter().enumerate().any(|(n, name)| name.is_empty() || names[..n].contains(name)) {
+        return Err(format!("names that are none, or are there twice: {names:?}"));
+    }
+    // The same lexer meets a number outside of every quote just where it put one.
+    match parameters(&found.sql) {
+        Ok(again) if names.is_empty() && again == found && found.sql == statement => {}
+        Err(why) if !names.is_empty() && why.contains("a parameter with a number") => {}
+        other => return Err(format!("{found:?} read again: {other:?}")),
+    }
+    let (mut text, mut sql) = (statement, found.sql.as_str());
+    // Both texts are the same up to the next parameter, whose number names it.
+    while text != sql {
+        let same = text.bytes().zip(sql.bytes()).take_while(|(one, other)| one == other).count();
+        let at = sql[..same].rfind('$').filter(|at| sql[at + 1..same].is_empty());
+        let at = at.unwrap_or(same);
+        let rest = sql[at..].trim_start_matches(' ').strip_prefix('$').unwrap_or_default();
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let name = rest[..digits].parse::<usize>().ok().and_then(|number| names.get(number.wrapping_sub(1)));
+        let Some(name) = name else { return Err(format!("at {at} {sql:?} is not {text:?}")) };
+        text = match text[at..].strip_prefix('$').and_then(|text| text.strip_prefix(name.as_str())) {
+            Some(text) => text,
+            None => return Err(format!("${name} does not stand at {at} of {text:?}")),
+        };
+        sql = &rest[digits..];
+    }
+    let mut hash = DefaultHasher::new();
+    (names.len(), said.name.is_some(), check::skeleton(statement)).hash(&mut hash);
     Ok(Outcome { plans: Vec::new(), error: None, shape: hash.finish() })
 }
