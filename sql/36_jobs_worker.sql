@@ -194,12 +194,12 @@ BEGIN
        SET last_progress_at = clock_timestamp(),
            progress = jsonb_strip_nulls(jsonb_build_object('percent', percent, 'message', message))
                       || CASE WHEN data IS NULL THEN '{}' ELSE jsonb_build_object('data', data) END
-     WHERE q.id = _jobs_progress.id AND q.worker_id = worker AND q.run = _jobs_progress.run AND q.status = 'running';
+     WHERE q.id = _jobs_progress.id AND q.run = _jobs_progress.run AND (q.worker_id = worker OR q.completed_at IS NOT NULL);
     RETURN FOUND;
 END
 $$;
 
--- What jobs.log says; the same.
+-- What jobs.log says; the same, and of an earlier run too.
 CREATE FUNCTION mcp._jobs_log(id pg_catalog.uuid, worker pg_catalog.uuid, run pg_catalog.int4, level pg_catalog.text,
                               message pg_catalog.text, data pg_catalog.jsonb)
     RETURNS pg_catalog.bool
@@ -210,8 +210,9 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO jobs.logs (job_id, run, level, message, data)
-    SELECT q.id, q.run, _jobs_log.level, _jobs_log.message, _jobs_log.data FROM jobs.queue AS q
-     WHERE q.id = _jobs_log.id AND q.worker_id = worker AND q.run = _jobs_log.run AND q.status = 'running';
+    SELECT q.id, _jobs_log.run, _jobs_log.level, _jobs_log.message, _jobs_log.data FROM jobs.queue AS q
+     WHERE q.id = _jobs_log.id
+       AND (q.run > _jobs_log.run OR (q.run = _jobs_log.run AND (q.worker_id = worker OR q.status <> 'running')));
     RETURN FOUND;
 END
 $$;

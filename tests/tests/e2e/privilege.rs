@@ -144,6 +144,10 @@ fn only_the_entry_points_can_be_executed() {
         "mcp._changes()",
         "mcp._ended(bigint)",
         "mcp.worker_status()",
+        // Open to PUBLIC: what jobs.report_progress and jobs.log do, in the process of a running job and for that job only.
+        "mcp._job_log(text,text,jsonb)",
+        "mcp._job_progress(double precision,text,jsonb)",
+        "mcp._job_say(text)",
         // Open to PUBLIC: they run as the caller.
         "mcp.handle(jsonb)",
         "mcp._handle(text)",
