@@ -3,6 +3,7 @@
 #   build.sh tree MAJOR           the listener, and the extension in the private Postgres tree
 #   build.sh install PG_CONFIG    the extension in the Postgres of that pg_config
 #   build.sh bench                what tests/bench/run.sh needs, then runs it
+#   build.sh retrieval [LIMIT]    what tests/retrieval/run.sh needs, then runs it
 #   build.sh bench-instructions   the same for tests/bench/instructions.sh
 #   build.sh vectors-bench        what tests/bench/vectors.sh needs, then runs it
 set -euo pipefail
@@ -31,6 +32,11 @@ case ${1:-} in
         need_build_tools
         server_environment
         exec bash "$ROOT/tests/bench/run.sh"
+        ;;
+    retrieval)
+        need_build_tools
+        server_environment
+        exec bash "$ROOT/tests/retrieval/run.sh" ${2:+"$2"}
         ;;
     bench-instructions)
         need_build_tools
