@@ -168,7 +168,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|docs|e2e|differential|clients|conformance|package|sqlsmith|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|sqlsmith|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)
