@@ -77,7 +77,7 @@ async def load(message, until):
 
 
 async def read(requests):
-    environment = {**os.environ, "BENCH_REQUESTS": str(requests), "BENCH_HEADERS": ""}
+    environment = {**os.environ, "BENCH_REQUESTS": str(requests), "BENCH_METHOD": "POST"}
     run = await asyncio.create_subprocess_exec(
         "wrk", "-t1", f"-c{READERS}", f"-d{SECONDS}s", "--timeout=10s", "-s", str(ROOT / "tests/bench/post.lua"), f"http://127.0.0.1:{LISTENER}/mcp",
         env=environment, stdout=subprocess.PIPE)
@@ -92,7 +92,7 @@ async def measure(key):
     arguments = {"table": "users", "select": "id,email,created_at", "order": "id", "limit": 10}
     requests = WORK / "requests"
     body = request(key, "query_table", arguments).split(b"\r\n\r\n", 1)[1].decode()
-    requests.write_text(f"{key}\t0\t{body}\n")
+    requests.write_text(f"X-Client-Key: {key}\1Content-Type: application/json\t{body}\n")
     await load(message, 0)
     await read(requests)
     rounds = []

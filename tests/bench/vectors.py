@@ -67,8 +67,8 @@ def request(vector):
 
 
 def wrk(key, requests, port):
-    (WORK / "requests").write_text("".join(f"{key}\t-\t{body}\n" for body in requests))
-    environment = {**os.environ, "BENCH_REQUESTS": str(WORK / "requests"), "BENCH_HEADERS": ""}
+    (WORK / "requests").write_text("".join(f"X-Client-Key: {key}\1Content-Type: application/json\t{body}\n" for body in requests))
+    environment = {**os.environ, "BENCH_REQUESTS": str(WORK / "requests"), "BENCH_METHOD": "POST"}
     run = subprocess.run(["wrk", "-t1", f"-c{CLIENTS}", f"-d{SECONDS}s", "--timeout=30s", "-s", ROOT / "tests/bench/post.lua",
                           f"http://127.0.0.1:{port}/mcp"], env=environment, capture_output=True, text=True)
     figures = json.loads(run.stdout.splitlines()[-1])

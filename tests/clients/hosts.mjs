@@ -13,7 +13,7 @@ const scratch = mkdtempSync(join(tmpdir(), "fluxbase-hosts-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const { program, database_url } = demo.stdio;
 const variables = { FLUXBASE_KEY: demo.rpc_key, FLUXBASE_DATABASE_URL: database_url };
-const TOOLS = ["count_up", "describe_table", "list_tables", "query_table"];
+const TOOLS = ["count_up", "describe_table", "invoke_rpc", "list_tables", "query_table"];
 
 // A host with a home folder and a project of its own; what it asks of its maker's services is switched off where it can be.
 function host(name, path) {

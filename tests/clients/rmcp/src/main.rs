@@ -121,7 +121,7 @@ async fn drive(
 
     let tools = session.list_all_tools().await?;
     let names: Vec<&str> = tools.iter().map(|tool| &*tool.name).collect();
-    let expected = ["query_table", "list_tables", "describe_table", "count_up"];
+    let expected = ["query_table", "list_tables", "describe_table", "invoke_rpc", "count_up"];
     checks.check(&format!("{name}: lists the tools"), names == expected, &names);
 
     let found =
