@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::dispatch::Request;
 use crate::error::Error;
-use crate::gucs;
 use crate::tools::jobs::table;
 
 const MOST: i64 = 1000;
@@ -16,23 +15,7 @@ pub const ONE: &str = "fluxbase://jobs/{namespace}/{name}";
 pub fn all(_: &Request<'_>, _: &[String]) -> Result<String, Error> {
     table::there("Nothing was read.")?;
     let found = table::list(MOST + 1);
-    let (mut text, mut shown) = (String::from(r#"{"jobs":["#), 0);
-    for line in found.iter().take(MOST as usize) {
-        if shown > 0 {
-            if text.len() + line.len() > gucs::max_result_chars() {
-                break;
-            }
-            text.push(',');
-        }
-        text.push_str(line);
-        shown += 1;
-    }
-    text.push_str(&format!(r#"],"count":{shown}"#));
-    if shown < found.len() {
-        text.push_str(r#","note":"There are more; submit_job takes them by name, too.""#);
-    }
-    text.push('}');
-    Ok(text)
+    Ok(super::listing("jobs", &found, MOST as usize, "There are more; submit_job takes them by name, too."))
 }
 
 /// One of them.

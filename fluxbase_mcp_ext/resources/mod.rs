@@ -16,6 +16,7 @@ use fluxbase_protocol::ResourceEntry;
 
 use crate::dispatch::Request;
 use crate::error::Error;
+use crate::gucs;
 use crate::registered;
 
 /// One resource, or a template of resources, built in or registered.
@@ -209,4 +210,25 @@ fn percent_decode(segment: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+/// `{"NAME": […], "count": n}` of JSON lines, at most `most` of them and as many as the bound of answers lets in; `note` says so when there are more.
+fn listing(name: &str, lines: &[String], most: usize, note: &str) -> String {
+    let (mut text, mut shown) = (format!(r#"{{"{name}":["#), 0);
+    for line in lines.iter().take(most) {
+        if shown > 0 {
+            if text.len() + line.len() > gucs::max_result_chars() {
+                break;
+            }
+            text.push(',');
+        }
+        text.push_str(line);
+        shown += 1;
+    }
+    text.push_str(&format!(r#"],"count":{shown}"#));
+    if shown < lines.len() {
+        text.push_str(&format!(r#","note":"{note}""#));
+    }
+    text.push('}');
+    text
 }
