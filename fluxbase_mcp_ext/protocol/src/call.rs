@@ -236,7 +236,7 @@ impl Known {
     /// −32601, with the methods that there are.
     pub fn unknown(method: &str, modern: bool) -> RpcError {
         let own = if modern {
-            "server/discover, subscriptions/listen, tasks/get, tasks/update, tasks/cancel"
+            "server/discover, subscriptions/listen"
         } else {
             "initialize, ping, logging/setLevel, resources/subscribe, resources/unsubscribe"
         };
