@@ -9,7 +9,7 @@
 //! `call` sends the bytes of FILE over CALLERS connections, each again as soon as it is answered: at least once, and until the time is over. An
 //! answer must hold every EXPECTED text; the first that does not ends the program with code 1. It prints one line, `{"calls":N,"seconds":S}`.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::thread;
