@@ -32,6 +32,8 @@ const DISK_MEGABYTES: u32 = 384;
 const PAUSE: Duration = Duration::from_secs(3);
 
 const TABLES: &str = "
+    -- One that the fixture makes to be hidden.
+    DROP SCHEMA IF EXISTS storage CASCADE;
     SELECT mcp.install('{storage,functions,jobs}');
     CREATE TABLE public.unique_rows (n int8 PRIMARY KEY);
     CREATE TABLE public.plain_rows (n int8 NOT NULL);
