@@ -1,5 +1,4 @@
 //! A real S3 server with one account and the bucket `files`, over a folder of its own.
-#![allow(dead_code)]
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -57,6 +57,9 @@ pub enum Fate {
     Unclear,
 }
 
+/// What callers were told, without numbers, and how often.
+pub type Told = BTreeMap<(Fate, String), u64>;
+
 /// What the clients were told.
 #[derive(Debug)]
 pub struct Ledger {
@@ -70,7 +73,7 @@ struct Notes {
     file: File,
     fates: BTreeMap<(Kind, u64), Fate>,
     /// What callers were told, without numbers, and how often.
-    told: BTreeMap<(Fate, String), u64>,
+    told: Told,
     /// When the latest write that was done had been begun.
     latest: BTreeMap<Kind, Duration>,
     again: u64,
@@ -137,9 +140,9 @@ impl Ledger {
     }
 
     /// What callers were told, and how often; and how many writes were sent again.
-    pub fn told(&self) -> (Vec<((Fate, String), u64)>, u64) {
+    pub fn told(&self) -> (Told, u64) {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        (notes.told.clone().into_iter().collect(), notes.again)
+        (notes.told.clone(), notes.again)
     }
 }
 
