@@ -12,20 +12,10 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::guard;
 use crate::statement::fixed;
+use crate::tools::part::Part;
 
-/// The two tables, who owns them, and whether that is one of the trusted.
-const TABLES: &str = "
-SELECT pg_catalog.json_build_array(
-           coalesce(pg_catalog.min(c.relowner::pg_catalog.int8), 0),
-           pg_catalog.count(*),
-           coalesce(pg_catalog.bool_and(o.rolsuper OR o.oid OPERATOR(pg_catalog.=) e.extowner), false)
-             AND pg_catalog.count(DISTINCT c.relowner) OPERATOR(pg_catalog.=) 1)
-  FROM pg_catalog.pg_class AS c
-       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-       JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) c.relowner
-       JOIN pg_catalog.pg_extension AS e ON e.extname OPERATOR(pg_catalog.=) 'fluxbase_mcp_ext'
- WHERE n.nspname OPERATOR(pg_catalog.=) 'functions' AND c.relkind OPERATOR(pg_catalog.=) 'r'
-   AND c.relname OPERATOR(pg_catalog.=) ANY ('{edge_functions,edge_executions}'::pg_catalog.name[])";
+const PART: Part =
+    Part { schema: "functions", tables: "{edge_functions,edge_executions}", example: "edge_functions" };
 
 const FIND: &str = "
 SELECT pg_catalog.json_build_object(
@@ -125,21 +115,13 @@ impl Ended {
 
 /// Who owns the tables, if there are any that may be used.
 fn owner() -> Result<pg_sys::Oid, Error> {
-    let found = guard::with_pinned_path(|| first::<(u32, i64, bool)>(TABLES, &[]));
-    let (owner, number, trusted) = found.unwrap_or_default();
-    match (number, trusted) {
-        (2, true) => Ok(owner.into()),
-        (2, false) => Err(Error::refused(
-            "42501",
-            "the tables of schema functions do not belong to an administrator. Nothing was sent.",
-            "Their owner must be a superuser, or the owner of the extension: ALTER TABLE functions.edge_functions OWNER TO …".to_owned(),
-        )),
-        _ => Err(Error::refused(
+    PART.owner("Nothing was sent.")?.ok_or_else(|| {
+        Error::refused(
             "42P01",
             "edge functions are not installed in this database. Nothing was sent.",
             "An administrator runs: SELECT mcp.install('{functions}');".to_owned(),
-        )),
-    }
+        )
+    })
 }
 
 /// The function of that name that the caller may see, the first by namespace when none is named.
