@@ -18,6 +18,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::error::{self, Error};
 use crate::identity::rate_limit;
+use crate::unsent;
 use crate::worker::SOCKET;
 
 /// How long a worker that has just ended is waited for: Postgres starts it anew after a second.
@@ -30,6 +31,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub const PRELOAD: &str =
     "An administrator sets shared_preload_libraries = 'fluxbase_mcp_ext' and restarts Postgres.";
 
+/// What to do when it is away.
+const LATER: &str =
+    "Try again in a moment; an administrator looks at mcp.worker_status() and the server log.";
+
 /// Why the worker gave no answer.
 #[derive(Debug)]
 pub enum Lost {
@@ -37,6 +42,8 @@ pub enum Lost {
     NotPreloaded,
     /// It cannot be reached. Nothing was sent.
     Away(String),
+    /// It was away when the transaction that left the call to it was committed. Nothing was sent.
+    Never,
     /// The request is too large to be sent.
     Unsent(Failure),
     /// It went away before it had answered.
@@ -55,8 +62,12 @@ impl Lost {
             Lost::Away(reason) => Error::refused(
                 "08001",
                 format!("the delegate worker cannot be reached ({reason}). {nothing}"),
-                "Try again in a moment; an administrator looks at mcp.worker_status() and the server log."
-                    .to_owned(),
+                LATER.to_owned(),
+            ),
+            Lost::Never => Error::refused(
+                "08001",
+                format!("the delegate worker was away, and the call was never handed over to it. {nothing}"),
+                LATER.to_owned(),
             ),
             Lost::Unsent(failure) => Error::refused("54000", format!("{failure}. {nothing}"), None),
             Lost::Broken(reason) => Error::refused(
@@ -185,7 +196,8 @@ unsafe extern "C-unwind" fn transaction_ends(
 const DELETE_MS: u64 = 60_000;
 
 impl Outbox {
-    /// One after the other. When the worker is away the rest is not tried either, since each try waits for it.
+    /// One after the other. When the worker is away the rest is not tried either, since each try waits for it. What was surely not handed over is
+    /// noted for whoever asks for the reply.
     fn send(self) {
         let deletes = self.deletes.iter().flat_map(|(space, ids)| {
             ids.chunks(MOST_VERSIONS).map(|ids| {
@@ -193,11 +205,15 @@ impl Outbox {
                 (Request::Leave { work: Work::Delete(work) }, Vec::new())
             })
         });
+        let mut away = false;
         for (request, body) in self.requests.into_iter().chain(deletes) {
-            if let Ok(bytes) = client::request(&request, &body)
-                && send(&bytes).is_err()
-            {
-                break;
+            let sent = match client::request(&request, &body) {
+                Ok(bytes) if !away => send(&bytes),
+                _ => Err(Unsent::Surely),
+            };
+            away |= sent.is_err();
+            if let (Err(Unsent::Surely), Request::Submit { id, .. }) = (sent, &request) {
+                unsent::note(*id);
             }
         }
     }
@@ -206,22 +222,31 @@ impl Outbox {
 /// Longest that one step of [`send`] may take.
 const STEP: Duration = Duration::from_secs(5);
 
+/// What is known of a request whose taking the worker did not confirm.
+enum Unsent {
+    /// It did not get all of it, and begins nothing before it has.
+    Surely,
+    /// It may have read it.
+    Perhaps,
+}
+
 /// Sends without Postgres, which cannot interrupt here, and waits until the worker has taken it.
-fn send(bytes: &[u8]) -> std::io::Result<()> {
-    let address = SockAddr::unix(SOCKET)?;
+fn send(bytes: &[u8]) -> Result<(), Unsent> {
+    let surely = |_| Unsent::Surely;
+    let address = SockAddr::unix(SOCKET).map_err(surely)?;
     let begun = Instant::now();
     loop {
-        let mut socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
-        socket.set_write_timeout(Some(STEP))?;
-        socket.set_read_timeout(Some(STEP))?;
+        let mut socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None).map_err(surely)?;
+        socket.set_write_timeout(Some(STEP)).map_err(surely)?;
+        socket.set_read_timeout(Some(STEP)).map_err(surely)?;
         match socket.connect(&address) {
             Ok(()) => {
-                socket.write_all(bytes)?;
+                socket.write_all(bytes).map_err(surely)?;
                 // One byte of the answer says that the request was read.
                 let mut answer = [0; 1];
-                return socket.read_exact(&mut answer);
+                return socket.read_exact(&mut answer).map_err(|_| Unsent::Perhaps);
             }
-            Err(error) if begun.elapsed() > RESTART => return Err(error),
+            Err(_) if begun.elapsed() > RESTART => return Err(Unsent::Surely),
             Err(_) => std::thread::sleep(PAUSE),
         }
     }

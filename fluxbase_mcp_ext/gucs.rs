@@ -20,6 +20,7 @@ static MAX_MESSAGE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(10_485_760);
 static MAX_RESULT_CHARS: GucSetting<i32> = GucSetting::<i32>::new(40_000);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_PLAN_COST: GucSetting<f64> = GucSetting::<f64>::new(0.0);
+static WORKER_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static FUNCTIONS_KEEP_EXECUTIONS: GucSetting<i32> = GucSetting::<i32>::new(2_592_000);
@@ -236,6 +237,14 @@ fn define_worker() {
         c"File with the key of the S3 account.",
         c"As ~/.aws/credentials, section default; readable by its owner only. Default: empty, AWS_* of the server's environment.",
         &STORAGE_CREDENTIALS_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"mcp.worker_ca_file",
+        c"File with certificates of authorities that the delegate worker trusts beside the system's.",
+        c"PEM; read again at a reload. Default: empty, none.",
+        &WORKER_CA_FILE,
         GucContext::Sighup,
         GucFlags::SUPERUSER_ONLY,
     );
@@ -458,6 +467,11 @@ pub fn storage_url() -> String {
 /// `mcp.storage_credentials_file`; empty for none.
 pub fn storage_credentials_file() -> String {
     text(&STORAGE_CREDENTIALS_FILE).unwrap_or_default()
+}
+
+/// `mcp.worker_ca_file`; empty for none.
+pub fn worker_ca_file() -> String {
+    text(&WORKER_CA_FILE).unwrap_or_default()
 }
 
 /// `mcp.worker_max_calls`.

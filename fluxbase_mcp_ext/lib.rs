@@ -23,6 +23,7 @@ mod cache;
 mod statement;
 mod cost;
 mod delegate;
+mod unsent;
 mod worker;
 mod embedding;
 mod jobs;
@@ -116,6 +117,7 @@ extern "C-unwind" fn _PG_init() {
     gucs::define(preloading);
     if preloading {
         identity::rate_limit::reserve();
+        unsent::reserve();
         worker::register();
         jobs::register();
     }

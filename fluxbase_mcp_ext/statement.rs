@@ -14,6 +14,7 @@
 mod analyse;
 mod collect;
 mod columns;
+pub mod fixed;
 mod keys;
 
 use std::cell::{Cell, RefCell};
@@ -30,6 +31,7 @@ use crate::guard::Access;
 pub use analyse::{Analysed, analyse};
 pub use collect::collect;
 use columns::Columns;
+pub use fixed::fixed;
 use keys::Keys;
 
 const KEPT_PLANS: usize = 256;

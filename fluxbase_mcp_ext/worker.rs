@@ -22,7 +22,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use fluxbase_delegate::outgoing::System;
-use fluxbase_delegate::{Limits, Policy, Server, Storage, socket};
+use fluxbase_delegate::{Authorities, Limits, Policy, Server, Storage, socket};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags};
 use pgrx::prelude::*;
 
@@ -98,7 +98,7 @@ pub extern "C-unwind" fn fluxbase_mcp_delegate_main(_argument: pg_sys::Datum) {
         Ok(server) => server,
         Err(error) => stop(&format!("the delegate worker cannot begin: {error}")),
     };
-    server.set_storage(storage());
+    obey(&server);
     let (tell, told) = channel();
     let (ring, bell) = match UnixStream::pair() {
         Ok(pair) => pair,
@@ -207,10 +207,25 @@ fn settings() -> Result<(Policy, Limits), String> {
     Ok((policy, limits()))
 }
 
+/// Reads the files that settings name, and hands over what they say: whose certificates are trusted, and where files are stored.
+fn obey(server: &Server) {
+    let authorities = Authorities::read(&gucs::worker_ca_file()).unwrap_or_else(|error| {
+        warning!(
+            "{error}. The delegate worker trusts the authorities of the system alone until that is mended."
+        );
+        Authorities::default()
+    });
+    server.set_storage(storage(&authorities));
+    if let Err(error) = server.trust(authorities) {
+        warning!("{error}. The delegate worker trusts whom it trusted before.");
+    }
+}
+
 /// Where files are stored. What is wrong is for the log, and for whoever wants to store.
-fn storage() -> Result<Storage, String> {
+fn storage(authorities: &Authorities) -> Result<Storage, String> {
     let environment = |name: &str| std::env::var(name).ok();
-    let opened = Storage::open(&gucs::storage_url(), &gucs::storage_credentials_file(), environment);
+    let file = gucs::storage_credentials_file();
+    let opened = Storage::open_trusting(&gucs::storage_url(), &file, environment, authorities);
     opened.inspect_err(|error| warning!("{error}. No files are stored and read until that is mended."))
 }
 
@@ -222,8 +237,8 @@ fn reload(server: &Server) {
         Ok((policy, limits)) => server.set(policy, limits),
         Err(error) => warning!("{error} The delegate worker keeps to what was set before."),
     }
-    // The file with the key may be another one, too.
-    server.set_storage(storage());
+    // Their files may say something else, too.
+    obey(server);
 }
 
 /// Runs `begin` with all signals blocked: threads that it starts never run a handler of Postgres's, and take no wake-up away.

@@ -8,6 +8,8 @@
 #   cost         tests/cost/run.sh: instructions and allocations of one call, against a baseline
 #   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
 #   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
+#   faults       tests/src/bin/faults: kills, restarts, a full disk and a hung runtime under load; ROUNDS=3
+#   soak         tests/src/bin/soak: mixed load, what processes and tables hold; MINUTES=30
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,7 +19,7 @@ set -euo pipefail
 . "$ROOT/tests/differential/environment.sh"
 . "$ROOT/tests/functions/environment.sh"
 cd "$ROOT"
-KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package sqlsmith"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package sqlsmith faults soak"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -146,6 +148,23 @@ part_sqlsmith() {
     return "$status"
 }
 
+# under_load NAME VARIABLE=VALUE…: a program of the tests crate that writes docs/reports/NAME.md (FLUXBASE_REPORTS: another folder).
+under_load() {
+    local name=$1 log=$CACHE/log/test-$1.log status=0 reports=${FLUXBASE_REPORTS:-$ROOT/docs/reports}
+    shift
+    server_environment
+    mkdir -p "$reports"
+    run_logged "building $name" "$CACHE/log/build-$name.log" env -C "$ROOT" CARGO_TARGET_DIR="$TARGET" cargo build --package fluxbase_tests --bin "$name" ||
+        die "tests/src/bin/$name does not build." "The whole log is $CACHE/log/build-$name.log."
+    env "${name^^}_REPORT=$reports/$name.md" "$@" "$TARGET/debug/$name" </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums "^$name: " "$log")
+    return "$status"
+}
+
+part_faults() { under_load faults FAULTS_ROUNDS="${ROUNDS:-3}"; }
+part_soak() { under_load soak SOAK_MINUTES="${MINUTES:-30}"; }
+
 if [[ $1 == --one ]]; then
     PART=$2 RESULT=$3
     need_build_tools
@@ -168,7 +187,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|sqlsmith|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|sqlsmith|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)

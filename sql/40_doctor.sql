@@ -115,6 +115,12 @@ BEGIN
         IF current_setting('mcp.functions_url') = '' AND current_setting('mcp.functions_allowed_hosts') = '' THEN
             RETURN QUERY SELECT 'warn', 'worker', 'neither mcp.functions_url nor mcp.functions_allowed_hosts is set: no edge function can be called',
                                 'ALTER SYSTEM SET mcp.functions_url = ''http://127.0.0.1:8000''; SELECT pg_reload_conf();';
+        ELSIF mcp._preloaded() AND current_setting('mcp.functions_url') <> '' THEN
+            RETURN QUERY SELECT CASE WHEN r.why IS NULL THEN 'ok' ELSE 'error' END, 'functions',
+                                CASE WHEN r.why IS NULL THEN 'the runtime of edge functions answers'
+                                     ELSE 'the runtime of edge functions does not answer: ' || r.why END,
+                                CASE WHEN r.why IS NOT NULL THEN 'Start it (fluxbase functions serve DIR), or mend mcp.functions_url and SELECT pg_reload_conf();' END
+                           FROM mcp._functions_unreachable() AS r (why);
         END IF;
     END IF;
 

@@ -12,6 +12,7 @@
 //! Which hosts may be called is the worker's: see `fluxbase_delegate`.
 
 pub mod job;
+mod reach;
 mod reply;
 mod table;
 
@@ -25,11 +26,12 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Done, Outcome, object};
-use crate::delegate;
+use crate::delegate::{self, Lost};
 use crate::dispatch::{Pending, Request, Way};
 use crate::error::Error;
 use crate::gucs;
 use crate::identity::{claims, rate_limit};
+use crate::unsent;
 
 pub use table::list;
 use table::{Ended, Found};
@@ -84,7 +86,7 @@ fn begin(request: &Request<'_>, asked: &Asked, later: bool) -> Result<Done, Erro
     check(key_id, &found)?;
     let url = url(&found)?;
     if !delegate::is_there() {
-        return Err(delegate::Lost::NotPreloaded.into_error(NOTHING));
+        return Err(Lost::NotPreloaded.into_error(NOTHING));
     }
     let call = call(asked, &found, url);
     // From here on there is a row, which an error would undo.
@@ -120,6 +122,14 @@ fn finish(request: &Request<'_>, asked: &Asked, Pending { id, abandon }: Pending
         // Only when what became of it is written down for good.
         _ => delegate::at_commit(Ask::Acknowledge { id, owner }, Vec::new()),
     }
+    let said = match said {
+        // Whoever asks for the reply cannot know that nothing was sent, unless that was noted.
+        Ok(Said::Answer(_)) | Err(Lost::Away(_)) if unsent::has(id) => Err(Lost::Never),
+        Err(Lost::Away(reason)) => {
+            Err(Lost::Broken(format!("the delegate worker cannot be reached ({reason})")))
+        }
+        said => said,
+    };
     end(said, &asked.title(), &execution, Some(key_id))
 }
 
@@ -133,7 +143,7 @@ pub fn owner(request: &Request<'_>) -> String {
 /// Answers a call, and writes down what became of it: in the row of that key, `None` when there is none. A pending call may have none, too;
 /// then nothing is found to be written.
 fn end(
-    said: Result<Said, delegate::Lost>,
+    said: Result<Said, Lost>,
     title: &str,
     execution: &str,
     row_of: Option<Option<&str>>,

@@ -5,14 +5,16 @@
 //! would run with that owner's rights. A schema of that name that somebody else made is not used at all. The SQL function
 //! `mcp._part_is_ours` asks the same for upkeep. Nothing here looks at who calls.
 
-use pgrx::{Spi, pg_sys};
+use pgrx::pg_sys;
 
 use crate::error::Error;
 use crate::guard;
+use crate::statement::fixed;
 
 /// $1 is the schema, $2 the tables.
 const LOOK: &str = "
-SELECT pg_catalog.min(c.relowner::pg_catalog.int8)::pg_catalog.oid,
+SELECT pg_catalog.json_build_array(
+       coalesce(pg_catalog.min(c.relowner::pg_catalog.int8), 0),
        pg_catalog.count(*) OPERATOR(pg_catalog.=) pg_catalog.cardinality($2::pg_catalog.name[]),
        coalesce(pg_catalog.bool_and(o.rolsuper OR o.oid OPERATOR(pg_catalog.=) e.extowner), false)
          AND pg_catalog.count(DISTINCT c.relowner) OPERATOR(pg_catalog.=) 1,
@@ -22,7 +24,7 @@ SELECT pg_catalog.min(c.relowner::pg_catalog.int8)::pg_catalog.oid,
                   JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) t.tgfoid
                   JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) f.proowner
             WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
-              AND NOT (r.rolsuper OR r.oid OPERATOR(pg_catalog.=) e.extowner)))
+              AND NOT (r.rolsuper OR r.oid OPERATOR(pg_catalog.=) e.extowner))))
   FROM pg_catalog.pg_class AS c
        JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
        JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) c.relowner
@@ -49,20 +51,15 @@ impl Part {
     /// 42501 when they must not be used; `nothing` says what was not done, a sentence.
     pub fn owner(&self, nothing: &str) -> Result<Option<pg_sys::Oid>, Error> {
         let (schema, example) = (self.schema, self.example);
-        let (owner, all, trusted, foreign) = guard::with_pinned_path(|| {
-            Spi::connect(|client| {
-                let row = client.select(LOOK, Some(1), &[schema.into(), self.tables.into()])?.first();
-                Ok((
-                    row.get::<pg_sys::Oid>(1)?,
-                    row.get::<bool>(2)?,
-                    row.get::<bool>(3)?,
-                    row.get::<String>(4)?,
-                ))
-            })
-        })
-        .unwrap_or_else(|error: pgrx::spi::Error| panic!("looking for the schema {schema}: {error}"));
-        let (Some(owner), Some(true)) = (owner, all) else { return Ok(None) };
-        if trusted != Some(true) {
+        let values = [fixed::text(schema), fixed::text(self.tables)];
+        // An aggregate: there is always a row.
+        let row = guard::with_pinned_path(|| fixed(LOOK, &values, true))?.unwrap_or_default();
+        let (owner, all, trusted, foreign): (u32, bool, bool, Option<String>) = serde_json::from_str(&row)
+            .unwrap_or_else(|error| panic!("looking for the schema {schema}: {error}"));
+        if !all {
+            return Ok(None);
+        }
+        if !trusted {
             return Err(Error::refused(
                 "42501",
                 format!("the tables of schema {schema} do not belong to one administrator. {nothing}"),
@@ -83,6 +80,6 @@ impl Part {
                 ),
             ));
         }
-        Ok(Some(owner))
+        Ok(Some(owner.into()))
     }
 }

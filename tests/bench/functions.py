@@ -1,14 +1,17 @@
 """Measures what edge functions cost the others: see tests/bench/functions.sh, which made the cluster and removes it.
 
 Rounds are interleaved: query_table alone, 200 calls of a function that sleeps one second, query_table while 200 such calls are always under
-way. Every answer is checked. All the while another connection looks, every 20 ms, for the oldest transaction of the listener's that holds a
-snapshot or an id; one that holds neither keeps nothing from being cleaned up (CALL mcp._wait is such a one).
+way, and query_table while the same callers ask the same runtime directly: what that takes away is not ours. Every answer is checked. Callers and
+runtime are tests/src/bin/function_load.rs; the processor time of each process is read from /proc, since all of them share the same cores. All the
+while another connection looks, every 20 ms, for the oldest transaction of the listener's that holds a snapshot or an id; one that holds neither
+keeps nothing from being cleaned up (CALL mcp._wait is such a one).
 """
 
 import asyncio
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,37 +20,43 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 ROOT, WORK = (Path(os.environ[f"BENCH_{name}"]) for name in ("ROOT", "WORK"))
-SOCKET, FLUXBASE = os.environ["BENCH_SOCKET"], os.environ["FLUXBASE_BIN"]
+SOCKET, FLUXBASE, LOAD = (os.environ[name] for name in ("BENCH_SOCKET", "FLUXBASE_BIN", "FUNCTION_LOAD_BIN"))
 PSQL = Path(os.environ["FLUXBASE_TEST_PG_BIN"]) / "psql"
 ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS") or 5), int(os.environ.get("BENCH_SECONDS") or 4)
 DOCS = Path(os.environ.get("BENCH_DOCS") or ROOT / "docs")
 RUNTIME, LISTENER, CALLS, POOL, READERS = 8791, 8792, 200, 8, 4
 OLDEST = """SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000, 0) FROM pg_stat_activity
              WHERE usename = 'fluxbase_listener' AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"""
-SLEEP = "import sys, asyncio\nsys.path.insert(0, sys.argv[1])\nimport functions\nasyncio.run(functions.runtime())"
+TICK = os.sysconf("SC_CLK_TCK")
+GROUPS = {"backends of the listener": "query_table, and both transactions of each call", "listener": "", "delegate worker": "",
+          "other processes of Postgres": "WAL, and the looks at pg_stat_activity", "wrk": "the readers", "callers": "", "runtime": ""}
 
 
 def url(user):
     return f"postgres://{user}@/bench?host={SOCKET.replace('/', '%2F')}"
 
 
-async def runtime():
-    """Answers each request after one second."""
-
-    async def serve(reader, writer):
+def cpu(pids):
+    """Processor seconds so far, by group. `pids` names processes; Postgres's are found below its postmaster."""
+    postmaster = (WORK / "data/postmaster.pid").read_text().split()[0]
+    told = dict.fromkeys(GROUPS, 0.0)
+    for place in Path("/proc").iterdir():
+        if not place.name.isdigit():
+            continue
         try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = [line for line in head.split(b"\r\n") if line.startswith(b"content-length:")]
-                await reader.readexactly(int(length[0].split(b":")[1]) if length else 0)
-                await asyncio.sleep(1)
-                writer.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n"slept"')
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", RUNTIME, backlog=1024)
-    await server.serve_forever()
+            fields = (place / "stat").read_text().rsplit(")", 1)[1].split()
+            line = (place / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        group = pids.get(int(place.name))
+        if fields[1] == postmaster or place.name == postmaster:
+            group = ("backends of the listener" if "fluxbase_listener" in line else "delegate worker" if "fluxbase_mcp delegate" in line
+                     else "other processes of Postgres")
+        if group:
+            told[group] += (int(fields[11]) + int(fields[12])) / TICK
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told["wrk"] = ended.ru_utime + ended.ru_stime
+    return told
 
 
 def request(key, tool, arguments):
@@ -56,56 +65,58 @@ def request(key, tool, arguments):
     return head.encode() + body
 
 
-async def invoke(message, until):
-    """Calls the function over one connection, at least once, until the time is over; how many calls that were."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", LISTENER)
-    calls = 0
-    while calls == 0 or time.monotonic() < until:
-        writer.write(message)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length:"))
-        body = await reader.readexactly(int(length.split(b":")[1]))
-        if b'status\\":200' not in body or b'slept' not in body:
-            raise SystemExit(f"a wrong answer: {head!r} {body!r}")
-        calls += 1
-    writer.close()
-    return calls
+async def begin_load(address, message, seconds, *expected):
+    return await asyncio.create_subprocess_exec(LOAD, "call", address, str(message), str(CALLS), str(seconds), *expected, stdout=subprocess.PIPE)
 
 
-async def load(message, until):
-    return sum(await asyncio.gather(*(invoke(message, until) for _ in range(CALLS))))
+async def end_load(load):
+    told = (await load.communicate())[0]
+    if load.returncode:
+        raise SystemExit("a call of the function failed")
+    return json.loads(told)
 
 
-async def read(requests):
+async def read(requests, pids):
+    """Calls of query_table a second, and the processor time of each group a second meanwhile."""
     environment = {**os.environ, "BENCH_REQUESTS": str(requests), "BENCH_METHOD": "POST"}
+    before, begun = cpu(pids), time.monotonic()
     run = await asyncio.create_subprocess_exec(
         "wrk", "-t1", f"-c{READERS}", f"-d{SECONDS}s", "--timeout=10s", "-s", str(ROOT / "tests/bench/post.lua"), f"http://127.0.0.1:{LISTENER}/mcp",
         env=environment, stdout=subprocess.PIPE)
     told = json.loads((await run.communicate())[0].decode().strip().splitlines()[-1])
     if told["errors"] or not told["requests"]:
         raise SystemExit(f"query_table failed: {told}")
-    return told["requests"] / told["seconds"]
+    after, took = cpu(pids), time.monotonic() - begun
+    return told["requests"] / told["seconds"], {group: (after[group] - before[group]) / took for group in GROUPS}
 
 
-async def measure(key):
-    message = request(key, "invoke_function", {"name": "sleeps"})
+async def beside(requests, pids, address, message, *expected):
+    """The same while the callers are under way, and how many calls they made a second."""
+    load = await begin_load(address, message, SECONDS + 1.5, *expected)
+    await asyncio.sleep(0.5)
+    rate, used = await read(requests, {**pids, load.pid: "callers"})
+    told = await end_load(load)
+    return rate, used, told["calls"] / told["seconds"]
+
+
+async def measure(key, pids):
+    ours, plain, requests = WORK / "invoke", WORK / "plain", WORK / "requests"
+    ours.write_bytes(request(key, "invoke_function", {"name": "sleeps"}))
+    plain.write_bytes(f"POST /sleeps HTTP/1.1\r\nHost: 127.0.0.1:{RUNTIME}\r\nContent-Length: 0\r\n\r\n".encode())
+    runtime, listener, answered = f"127.0.0.1:{RUNTIME}", f"127.0.0.1:{LISTENER}", ('status\\":200', "slept")
     arguments = {"table": "users", "select": "id,email,created_at", "order": "id", "limit": 10}
-    requests = WORK / "requests"
     body = request(key, "query_table", arguments).split(b"\r\n\r\n", 1)[1].decode()
     requests.write_text(f"X-Client-Key: {key}\1Content-Type: application/json\t{body}\n")
-    await load(message, 0)
-    await read(requests)
+    await end_load(await begin_load(listener, ours, 0, *answered))
+    await read(requests, pids)
     rounds = []
     for _ in range(ROUNDS):
-        alone = await read(requests)
-        begun = time.monotonic()
-        await load(message, 0)
-        took = time.monotonic() - begun
-        under_load = asyncio.create_task(load(message, time.monotonic() + SECONDS + 1.5))
-        await asyncio.sleep(0.5)
-        loaded = await read(requests)
-        rounds.append((took, alone, loaded, await under_load))
-        print(f"  {CALLS} calls in {took:.2f} s; query_table {alone:,.0f}/s alone, {loaded:,.0f}/s beside {rounds[-1][3]} calls", flush=True)
+        one = {"alone": await read(requests, pids), "took": (await end_load(await begin_load(listener, ours, 0, *answered)))["seconds"]}
+        one["beside"] = await beside(requests, pids, listener, ours, *answered)
+        one["plain"] = await beside(requests, pids, runtime, plain, "slept")
+        rounds.append(one)
+        print(f"  {CALLS} calls in {one['took']:.2f} s; query_table {one['alone'][0]:,.0f}/s alone, {one['beside'][0]:,.0f}/s beside "
+              f"{one['beside'][2]:.0f} calls/s, {one['plain'][0]:,.0f}/s beside {one['plain'][2]:.0f}/s of the runtime alone", flush=True)
     return rounds
 
 
@@ -124,7 +135,7 @@ def main():
     samples = WORK / "samples"
     running = []
     try:
-        running.append(subprocess.Popen([sys.executable, "-c", SLEEP, str(ROOT / "tests/bench")]))
+        running.append(subprocess.Popen([LOAD, "runtime", f"127.0.0.1:{RUNTIME}"], stdout=subprocess.DEVNULL))
         running.append(subprocess.Popen([FLUXBASE, "serve", "--config", str(ROOT / "fluxbase.yaml")], env={**os.environ, **settings},
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         time.sleep(2)
@@ -134,19 +145,29 @@ def main():
         running.append(watch)
         watch.stdin.write(f"{' '.join(OLDEST.split())} \\watch 0.02\n")
         watch.stdin.flush()
-        rounds = asyncio.run(measure(key))
+        rounds = asyncio.run(measure(key, {running[0].pid: "runtime", running[1].pid: "listener"}))
     finally:
         for one in running:
             one.kill()
             one.wait()
     ages = [float(line) for line in samples.read_text().split() if line.replace(".", "", 1).isdigit()]
-    took, ratios = [one[0] for one in rounds], [one[2] / one[1] for one in rounds]
+    took = [one["took"] for one in rounds]
+    rates = {phase: [one[phase][0] for one in rounds] for phase in ("alone", "beside", "plain")}
+    ratios, floor = ([loaded / alone for loaded, alone in zip(rates[phase], rates["alone"])] for phase in ("beside", "plain"))
+    calls = statistics.median(one["beside"][2] for one in rounds)
+
+    def used(phase, group):
+        return statistics.median(one[phase][1][group] for one in rounds)
+
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
 
     def verdict(good):
         return "reached" if good else "MISSED"
 
+    processors = "\n".join(
+        f"| {group}{f' ({what})' if what else ''} | " + " | ".join(f"{used(phase, group) * 1000:,.0f}" for phase in ("alone", "beside", "plain")) + " |"
+        for group, what in GROUPS.items())
     text = f"""# Edge functions beside other calls
 
 `make bench-functions` wrote this page: `tests/bench/functions.py` says what is measured. {CALLS} callers, each with a connection of its own, call a
@@ -159,12 +180,19 @@ function that sleeps one second, through a listener with a pool of {POOL} connec
 | | median | lowest – highest | aim |
 |---|---:|---:|---|
 | {CALLS} calls at once, s | {spread(took, 2)} | within 2: {verdict(statistics.median(took) <= 2)} |
-| `query_table` alone, calls/s | {spread([one[1] for one in rounds], 0)} | |
-| `query_table` beside {CALLS} calls always under way, calls/s | {spread([one[2] for one in rounds], 0)} | |
+| `query_table` alone, calls/s | {spread(rates["alone"], 0)} | |
+| `query_table` beside {CALLS} calls always under way, calls/s | {spread(rates["beside"], 0)} | |
 | the second to the first, within a round | {spread(ratios, 2)} | at least 0.8: {verdict(statistics.median(ratios) >= 0.8)} |
+| `query_table` while the callers ask the runtime directly, to `query_table` alone | {spread(floor, 2)} | |
 | oldest transaction with a snapshot or an id, ms | {spread(ages, 1)} | none above 100: {verdict(max(ages) <= 100)} |
 
-{len(ages):,} looks at `pg_stat_activity`, 20 ms after one another. Beside the readers ran {statistics.median([one[3] for one in rounds]):,.0f} calls of the function in a round.
+{len(ages):,} looks at `pg_stat_activity`, 20 ms after one another. Beside the readers ran {calls:.0f} calls of the function a second.
+
+Processor time, ms of each second; the cores have {os.cpu_count() * 1000}:
+
+| | alone | beside calls of the function | beside the runtime asked directly |
+|---|---:|---:|---:|
+{processors}
 """
     (DOCS / "benchmarks" / "functions.md").write_text(text)
     print(text)

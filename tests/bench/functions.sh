@@ -11,6 +11,10 @@ set -euo pipefail
 . "$ROOT/scripts/cluster.sh"
 need_build_tools
 server_environment
+run_logged "building callers and runtime" "$CACHE/log/function-load.log" \
+    env -C "$ROOT" CARGO_TARGET_DIR="$TARGET" cargo build --release --package fluxbase_tests --bin function_load ||
+    die "tests/src/bin/function_load.rs does not build." "The whole log is $CACHE/log/function-load.log."
+export FUNCTION_LOAD_BIN=$TARGET/release/function_load
 have wrk || apt_install wrk || die "wrk is missing." "Install it (Debian: apt-get install wrk), then run this again."
 PG_BIN=$FLUXBASE_TEST_PG_BIN
 

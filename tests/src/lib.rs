@@ -8,6 +8,7 @@ pub mod fixture;
 pub mod http;
 pub mod keys;
 pub mod listener;
+pub mod load;
 pub mod mcp;
 pub mod random;
 pub mod runtime;

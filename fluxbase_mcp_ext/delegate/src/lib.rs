@@ -41,6 +41,7 @@ mod wire;
 
 pub use failure::Failure;
 pub use message::{Answer, Call, Head, Id, Reply, Request, Status, Version, Work};
+pub use outgoing::Authorities;
 pub use policy::Policy;
 pub use server::{Limits, Server};
 pub use storage::Storage;

@@ -19,6 +19,8 @@ use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Response, Url, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::time::Instant;
 
 use crate::address;
@@ -114,6 +116,7 @@ impl Resolve for Resolver {
 
 /// Two clients that share nothing: one for the runtime, one for everybody else.
 pub struct Outgoing {
+    lookup: Arc<dyn Lookup>,
     runtime: Client,
     listed: Client,
 }
@@ -124,11 +127,42 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-fn tls() -> Result<rustls::ClientConfig, String> {
+/// Authorities whose certificates are trusted beside those of the system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authorities(Vec<CertificateDer<'static>>);
+
+impl Authorities {
+    /// Reads a file of certificates in PEM (RFC 7468); anything else in it is passed over. No file, no authorities.
+    ///
+    /// # Errors
+    /// A text for the log: it cannot be read, or there is no usable certificate in it.
+    pub fn read(file: &str) -> Result<Authorities, String> {
+        if file.is_empty() {
+            return Ok(Authorities::default());
+        }
+        let told = |why: String| format!("mcp.worker_ca_file {file}: {why}");
+        let text = std::fs::read(file).map_err(|error| told(words(&error)))?;
+        let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        let all = all.map_err(|error| told(format!("it is no PEM: {error}")))?;
+        let mut roots = rustls::RootCertStore::empty();
+        for (number, one) in (1..).zip(&all) {
+            roots
+                .add(one.clone())
+                .map_err(|error| told(format!("certificate {number} cannot be used: {error}")))?;
+        }
+        if all.is_empty() {
+            return Err(told("it holds no certificate (BEGIN CERTIFICATE)".to_owned()));
+        }
+        Ok(Authorities(all))
+    }
+}
+
+fn tls(authorities: &Authorities) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     // A machine without authorities calls http only: https then fails with the name of the authority that is missing.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(authorities.0.iter().cloned());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
@@ -157,8 +191,8 @@ fn client(lookup: Arc<dyn Lookup>, guarded: bool, tls: rustls::ClientConfig) -> 
 ///
 /// # Errors
 /// A text for the log.
-pub(crate) fn unguarded() -> Result<Client, String> {
-    client(Arc::new(System), false, tls()?)
+pub(crate) fn unguarded(authorities: &Authorities) -> Result<Client, String> {
+    client(Arc::new(System), false, tls(authorities)?)
 }
 
 /// The innermost text of an error: the outer ones repeat the URL.
@@ -269,12 +303,21 @@ impl Outgoing {
     ///
     /// # Errors
     /// A text for the log.
-    pub fn new(lookup: Arc<dyn Lookup>) -> Result<Outgoing, String> {
-        let tls = tls()?;
+    pub fn new(lookup: Arc<dyn Lookup>, authorities: &Authorities) -> Result<Outgoing, String> {
+        let tls = tls(authorities)?;
         Ok(Outgoing {
             runtime: client(Arc::clone(&lookup), false, tls.clone())?,
-            listed: client(lookup, true, tls)?,
+            listed: client(Arc::clone(&lookup), true, tls)?,
+            lookup,
         })
+    }
+
+    /// The same with other authorities. Its connections are its own: one that was trusted before is not used again.
+    ///
+    /// # Errors
+    /// A text for the log.
+    pub fn trusting(&self, authorities: &Authorities) -> Result<Outgoing, String> {
+        Outgoing::new(Arc::clone(&self.lookup), authorities)
     }
 
     /// Makes a call, and comes back with the head of the reply.

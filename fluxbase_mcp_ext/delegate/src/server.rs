@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::frame::Kind;
 use crate::heap;
 use crate::message::{Answer, Head, Id, Request, Status, StorageStatus, Work};
-use crate::outgoing::{Incoming, Lookup, Outgoing, Until};
+use crate::outgoing::{Authorities, Incoming, Lookup, Outgoing, Until};
 use crate::policy::Policy;
 use crate::storage::{Content, Storage};
 use crate::store::{Found, Kept, NotBegun, Store};
@@ -89,13 +89,15 @@ struct Settings {
     policy: Policy,
     /// Where files are stored, or why that is not known.
     storage: Result<Arc<Storage>, String>,
+    outgoing: Arc<Outgoing>,
+    /// Whose certificates `outgoing` trusts beside the system's.
+    authorities: Authorities,
 }
 
 /// What all tasks share.
 #[derive(Debug)]
 struct Shared {
     settings: RwLock<Arc<Settings>>,
-    outgoing: Outgoing,
     budget: Arc<Budget>,
     store: Mutex<Store>,
     /// Rung when a submitted call ends.
@@ -143,11 +145,14 @@ impl Server {
     pub fn new(policy: Policy, limits: Limits, lookup: Arc<dyn Lookup>) -> Result<Server, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         heap::share();
+        let authorities = Authorities::default();
+        let outgoing = Arc::new(Outgoing::new(lookup, &authorities)?);
+        let budget = Budget::new(limits.max_bytes);
+        let settings = Settings { limits, policy, storage: Err(UNSET.to_owned()), outgoing, authorities };
         Ok(Server {
             shared: Arc::new(Shared {
-                outgoing: Outgoing::new(lookup)?,
-                budget: Budget::new(limits.max_bytes),
-                settings: RwLock::new(Arc::new(Settings { limits, policy, storage: Err(UNSET.to_owned()) })),
+                budget,
+                settings: RwLock::new(Arc::new(settings)),
                 store: Mutex::default(),
                 ended: Notify::new(),
                 panic: Notify::new(),
@@ -167,6 +172,20 @@ impl Server {
     pub fn set(&self, policy: Policy, limits: Limits) {
         self.shared.budget.resize(limits.max_bytes);
         self.shared.change(|settings| Settings { limits, policy, ..settings });
+    }
+
+    /// Trusts these authorities beside the system's from now on, when it calls; calls in flight keep theirs.
+    ///
+    /// # Errors
+    /// A text for the log; nothing was changed.
+    pub fn trust(&self, authorities: Authorities) -> Result<(), String> {
+        let settings = self.shared.settings();
+        if settings.authorities == authorities {
+            return Ok(());
+        }
+        let outgoing = Arc::new(settings.outgoing.trusting(&authorities)?);
+        self.shared.change(|settings| Settings { outgoing, authorities, ..settings });
+        Ok(())
     }
 
     /// Stores files there from now on, or nowhere for the reason given; what is under way ends where it began.
@@ -416,7 +435,7 @@ impl Shared {
         until: Until,
     ) -> Result<Begun, Failure> {
         if let Work::Http(call) = work {
-            let incoming = self.outgoing.begin(&call, body, &settings.policy, until).await?;
+            let incoming = settings.outgoing.begin(&call, body, &settings.policy, until).await?;
             let room = incoming.length.unwrap_or(call.max_response);
             return Ok(Begun {
                 head: Head::Http(incoming.head.clone()),

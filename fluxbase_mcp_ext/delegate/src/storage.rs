@@ -35,7 +35,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::message::{Delete, Get, Head, Id, List, Listed, MOST_VERSIONS, Put, Version, Work};
-use crate::outgoing::{Until, deepest, find, words};
+use crate::outgoing::{Authorities, Until, deepest, find, words};
 use credentials::Credentials;
 use place::Place;
 
@@ -83,6 +83,19 @@ impl Storage {
         credentials_file: &str,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Storage, String> {
+        Storage::open_trusting(url, credentials_file, environment, &Authorities::default())
+    }
+
+    /// [`Storage::open`] of a server whose certificate one of these authorities may have signed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_trusting(
+        url: &str,
+        credentials_file: &str,
+        environment: impl Fn(&str) -> Option<String>,
+        authorities: &Authorities,
+    ) -> Result<Storage, String> {
         let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(&environment);
         let place = Place::parse(url, region)?;
         let (store, root, prefix, credentials): (Arc<dyn ObjectStore>, _, _, _) = match &place {
@@ -97,7 +110,7 @@ impl Storage {
                     "" => String::new(),
                     prefix => format!("{prefix}/"),
                 };
-                (Arc::new(s3::open(bucket, &credentials)?), None, prefix, Some(credentials))
+                (Arc::new(s3::open(bucket, &credentials, authorities)?), None, prefix, Some(credentials))
             }
         };
         Ok(Storage { place, store, root, prefix, credentials, probed: Mutex::default() })

@@ -2,6 +2,7 @@
 
 mod support;
 #[path = "support/s3.rs"]
+#[allow(dead_code, reason = "other tests watch it while it receives")]
 mod s3;
 
 use std::fs::{File, Permissions};

@@ -7,9 +7,11 @@
 use fluxbase_query::show;
 use pgrx::{Spi, pg_sys};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::guard;
+use crate::statement::fixed;
 use crate::tools::part::Part;
 
 const PART: Part =
@@ -21,17 +23,17 @@ SELECT pg_catalog.json_build_object(
            'rate_limit', f.rate_limit_per_minute, 'logged', NOT f.disable_execution_logs,
            'execution', pg_catalog.gen_random_uuid(), 'role', CURRENT_USER,
            'read_only', pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on',
-           'now', pg_catalog.floor(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()))::pg_catalog.int8)::pg_catalog.text
+           'now', pg_catalog.floor(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()))::pg_catalog.int8)
   FROM functions.edge_functions AS f
  WHERE f.name OPERATOR(pg_catalog.=) $1 AND ($2 IS NULL OR f.namespace OPERATOR(pg_catalog.=) $2)
  ORDER BY f.namespace USING OPERATOR(pg_catalog.<)
  LIMIT 1";
 
 const URL: &str = "
-SELECT f.url FROM functions.edge_functions AS f WHERE f.id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid";
+SELECT pg_catalog.to_json(f.url) FROM functions.edge_functions AS f WHERE f.id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid";
 
 const SECRET: &str = "
-SELECT pg_catalog.encode(s.secret, 'hex') FROM mcp._secrets AS s WHERE s.name OPERATOR(pg_catalog.=) 'functions_token'";
+SELECT pg_catalog.to_json(pg_catalog.encode(s.secret, 'hex')) FROM mcp._secrets AS s WHERE s.name OPERATOR(pg_catalog.=) 'functions_token'";
 
 const BEGIN: &str = "
 INSERT INTO functions.edge_executions (id, function_id, status, role_name, user_id, key_id)
@@ -125,8 +127,7 @@ fn owner() -> Result<pg_sys::Oid, Error> {
 /// The function of that name that the caller may see, the first by namespace when none is named.
 pub fn find(name: &str, namespace: Option<&str>) -> Result<Found, Error> {
     let owner = owner()?;
-    let line = first(FIND, &[name.into(), namespace.into()]);
-    let Some(line) = line else {
+    let Some(mut found) = first::<Found>(FIND, &[fixed::text(name), (pg_sys::TEXTOID, namespace)]) else {
         let whole = namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
         return Err(Error::refused(
             "42704",
@@ -134,8 +135,7 @@ pub fn find(name: &str, namespace: Option<&str>) -> Result<Found, Error> {
             "The resource fluxbase://functions lists those that you may.".to_owned(),
         ));
     };
-    let mut found: Found = serde_json::from_str(&line).unwrap_or_else(|error| panic!("functions: {error}"));
-    found.url = guard::as_role(owner, || first(URL, &[found.id.as_str().into()]));
+    found.url = guard::as_role(owner, || first(URL, &[fixed::text(&found.id)]));
     found.owner = owner;
     match guard::as_owner(|| first(SECRET, &[])) {
         Some(secret) => found.secret = secret,
@@ -148,23 +148,24 @@ pub fn find(name: &str, namespace: Option<&str>) -> Result<Found, Error> {
 pub fn begin(found: &Found, key_id: Option<&str>) {
     let user = crate::identity::claims::with_current(|claims| Some(claims.get("sub")?.as_str()?.to_owned()));
     let values = [
-        found.execution.as_str().into(),
-        found.id.as_str().into(),
-        found.role.as_str().into(),
-        user.into(),
-        key_id.into(),
+        fixed::text(&found.execution),
+        fixed::text(&found.id),
+        fixed::text(&found.role),
+        (pg_sys::TEXTOID, user.as_deref()),
+        (pg_sys::TEXTOID, key_id),
     ];
     write(found.owner, BEGIN, &values);
 }
 
 /// Writes what became of a call of that key, unless that was written before.
 pub fn end(execution: &str, ended: &Ended, key_id: Option<&str>) -> Result<(), Error> {
+    let code = ended.code.map(|code| code.to_string());
     let values = [
-        execution.into(),
-        ended.status.into(),
-        ended.code.into(),
-        ended.error.as_deref().into(),
-        key_id.into(),
+        fixed::text(execution),
+        fixed::text(ended.status),
+        (pg_sys::INT4OID, code.as_deref()),
+        (pg_sys::TEXTOID, ended.error.as_deref()),
+        (pg_sys::TEXTOID, key_id),
     ];
     write(owner()?, END, &values);
     Ok(())
@@ -180,17 +181,16 @@ pub fn list(limit: i64) -> Result<Vec<String>, Error> {
     .unwrap_or_else(|error: pgrx::spi::Error| panic!("reading functions: {error}")))
 }
 
-fn first(statement: &str, values: &[pgrx::datum::DatumWithOid<'_>]) -> Option<String> {
-    Spi::connect(|client| {
-        let rows = client.select(statement, Some(1), values)?;
-        if rows.is_empty() { Ok(None) } else { rows.first().get::<String>(1) }
+/// What the first row's JSON says; `None` when there is none, or it is NULL.
+fn first<T: DeserializeOwned>(sql: &'static str, values: &[fixed::Value<'_>]) -> Option<T> {
+    let row = fixed(sql, values, true);
+    let row = row.unwrap_or_else(|error| panic!("reading functions: {error}"));
+    row.and_then(|row| {
+        serde_json::from_str(&row).unwrap_or_else(|error| panic!("reading functions: {error}"))
     })
-    .unwrap_or_else(|error: pgrx::spi::Error| panic!("reading functions: {error}"))
 }
 
-fn write(owner: pg_sys::Oid, statement: &str, values: &[pgrx::datum::DatumWithOid<'_>]) {
-    guard::as_role(owner, || {
-        Spi::connect_mut(|client| client.update(statement, None, values).map(|_| ()))
-            .unwrap_or_else(|error: pgrx::spi::Error| panic!("writing functions.edge_executions: {error}"));
-    });
+fn write(owner: pg_sys::Oid, sql: &'static str, values: &[fixed::Value<'_>]) {
+    guard::as_role(owner, || fixed(sql, values, false))
+        .unwrap_or_else(|error| panic!("writing functions.edge_executions: {error}"));
 }

@@ -6,6 +6,8 @@ SELECT t.key('triggering', user_id => 'mal', scopes => '{execute:functions,execu
 SELECT count(*) > 0 FROM mcp.install('{functions,rpc}');
 INSERT INTO functions.edge_functions (name, url) VALUES ('nearer', 'http://127.0.0.1:2/');
 SELECT mcp.define_rpc(E'-- @fluxbase:name one\nSELECT 1 AS one');
+-- Those of other tests are not counted.
+DELETE FROM rpc.executions;
 GRANT ALL ON ALL TABLES IN SCHEMA functions, rpc TO authenticated;
 CREATE SCHEMA lair;
 GRANT ALL ON SCHEMA lair TO authenticated;

@@ -17,7 +17,7 @@ struct Stage {
     listener: Listener,
     key: Key,
     database: Database,
-    _cluster: Cluster,
+    cluster: Cluster,
 }
 
 fn begin(environment: &[(&str, &str)]) -> Stage {
@@ -32,7 +32,7 @@ fn begin(environment: &[(&str, &str)]) -> Stage {
     let listener = Listener::start(&cluster, &database.listener_url, environment);
     let key =
         database.client_key(&["--name", "Ann", "--user", "ann", "--scopes", "execute:functions,read:tables"]);
-    Stage { web, listener, key, database, _cluster: cluster }
+    Stage { web, listener, key, database, cluster }
 }
 
 impl Stage {
@@ -127,6 +127,38 @@ fn no_transaction_and_no_connection_waits() {
         json!(200),
         "the worker is back"
     );
+}
+
+/// Proves that a call which the worker was never handed, since it was away at commit, is told as surely not sent; and that the next one is made.
+#[test]
+fn a_call_that_was_never_handed_over_says_so() {
+    let stage = begin(&[("FLUXBASE_LISTENER_POOL_SIZE", "2")]);
+    let socket = stage.cluster.folder().join("data/pg_stat_tmp/fluxbase_mcp_delegate");
+    let away = socket.with_extension("away");
+    let rename = |from: &std::path::Path, to: &std::path::Path| {
+        fluxbase_tests::cluster::run(fluxbase_tests::settings::settings().as_user("mv").arg(from).arg(to));
+    };
+    rename(&socket, &away);
+    let text = std::thread::scope(|scope| {
+        let mut client = stage.listener.client(&stage.key);
+        let calling = scope.spawn(move || client.call("invoke_function", invoke("echo")).error());
+        // The first transaction has ended when it has given up.
+        eventually(Duration::from_secs(60), "the row of the call", || {
+            stage.rows().contains("running").then_some(())
+        });
+        eventually(Duration::from_secs(60), "the end of the first transaction", || {
+            let active = "SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'fluxbase_listener' AND state = 'active'
+                             AND query LIKE '%_serve%'";
+            (stage.value(active) == "0").then_some(())
+        });
+        rename(&away, &socket);
+        calling.join().expect("no panic")
+    });
+    assert!(text.contains("was never handed over to it. Nothing was sent."), "{text}");
+    assert!(stage.web.requests().is_empty(), "it was not called");
+    assert!(stage.rows().starts_with("failed"), "{}", stage.rows());
+    let mut client = stage.listener.client(&stage.key);
+    assert_eq!(client.call("invoke_function", invoke("echo")).value()["status"], json!(200));
 }
 
 /// Proves that an end that the worker has is heard also when no connection is free for longer than a new call may wait for one.

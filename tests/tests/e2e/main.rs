@@ -9,6 +9,7 @@ mod doors;
 mod dump;
 mod functions;
 mod functions_http;
+mod functions_reach;
 mod functions_runtime;
 mod functions_secrets;
 mod http;

@@ -19,7 +19,7 @@ use self::s3::S3;
 
 #[path = "../../../fluxbase_mcp_ext/delegate/tests/support/s3.rs"]
 #[allow(dead_code, reason = "shared with the worker's own tests")]
-mod s3;
+pub mod s3;
 
 /// Most bytes of one answer.
 const MOST: usize = 10 << 20;

@@ -1,5 +1,5 @@
-//! Stored files while processes are killed (SIGKILL) at each step of an upload, a replacement and a delete. A process of Postgres that is
-//! killed takes all others with it, and Postgres recovers.
+//! Stored files while processes are killed (SIGKILL) at each step of an upload, a replacement and a delete; in a directory and on a real S3
+//! server. A process of Postgres that is killed takes all others with it, and Postgres recovers.
 //!
 //! What holds at each step: what was acknowledged is there, byte for byte; a file is its old or its new self, never a part; and after the sweep
 //! the store holds the versions that rows name, and nothing else.
@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fluxbase_tests::cluster::Cluster;
+use fluxbase_tests::cluster::{Cluster, run};
 use fluxbase_tests::eventually;
 use fluxbase_tests::fixture::Database;
 use fluxbase_tests::keys::Key;
 use fluxbase_tests::listener::Listener;
 use fluxbase_tests::mcp::Client;
+use fluxbase_tests::settings::settings;
 use serde_json::{Value, json};
+
+use crate::storage::s3::{self, S3};
 
 /// Bytes of a file: so many that its way can be watched.
 const SIZE: usize = 6 << 20;
@@ -27,6 +30,8 @@ struct Stage {
     key: Key,
     database: Database,
     cluster: Cluster,
+    /// Where files are stored, if not below the data directory; its runtime goes last.
+    s3: Option<(S3, tokio::runtime::Runtime)>,
 }
 
 /// Who is killed.
@@ -45,8 +50,39 @@ fn content(seed: u8) -> String {
 }
 
 impl Stage {
+    /// In a directory.
     fn begin() -> Stage {
+        Stage::begin_at(None)
+    }
+
+    /// On an S3 server that can be watched while it receives.
+    fn begin_on_s3() -> Stage {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let server = runtime.block_on(S3::start());
+        server.be_slow();
+        Stage::begin_at(Some((server, runtime)))
+    }
+
+    fn begin_at(s3: Option<(S3, tokio::runtime::Runtime)>) -> Stage {
         let cluster = Cluster::start("max_connections = 40");
+        if let Some((server, _)) = &s3 {
+            let file = cluster.folder().join("s3.credentials");
+            let text = format!(
+                "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+                s3::KEY_ID,
+                s3::SECRET
+            );
+            cluster.write("s3.credentials", &text);
+            run(settings().as_user("chmod").arg("0600").arg(&file));
+            let mut admin = cluster.admin("postgres");
+            for sql in [
+                format!("ALTER SYSTEM SET mcp.storage_url = '{}'", server.url()),
+                format!("ALTER SYSTEM SET mcp.storage_credentials_file = '{}'", file.display()),
+                "SELECT pg_reload_conf()".to_owned(),
+            ] {
+                admin.batch_execute(&sql).expect("set");
+            }
+        }
         let database = Database::create(&cluster, "app");
         database
             .admin()
@@ -66,7 +102,14 @@ impl Stage {
             "--scopes",
             "read:storage,write:storage",
         ]);
-        let stage = Stage { listener, key, database, cluster };
+        let stage = Stage { listener, key, database, cluster, s3 };
+        if stage.s3.is_some() {
+            eventually(PATIENCE, "the worker uses the server", || {
+                let place =
+                    stage.value("SELECT storage FROM mcp.worker_status() WHERE storage_error IS NULL");
+                place.starts_with("s3://").then_some(())
+            });
+        }
         assert_eq!(stage.upload(&mut stage.client(), "first", &content(0)), Some(true));
         stage
     }
@@ -150,9 +193,14 @@ impl Stage {
         all.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Names of files in the store, unfinished ones included.
+    /// Names of files in the store, unfinished ones included: those have a # in them.
     fn files(&self) -> BTreeSet<String> {
         let (mut files, mut folders) = (BTreeSet::new(), vec![self.store()]);
+        if let Some((server, _)) = &self.s3 {
+            let all = std::fs::read_dir(server.folder()).into_iter().flatten().flatten();
+            let names = all.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            files.extend(names.filter(|name| name.starts_with(".tmp.")).map(|name| format!("#{name}")));
+        }
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 match entry.file_type() {
@@ -168,7 +216,19 @@ impl Stage {
     }
 
     fn store(&self) -> PathBuf {
+        if let Some((server, _)) = &self.s3 {
+            return server.file("some/prefix");
+        }
         self.cluster.folder().join("data/mcp_storage")
+    }
+
+    /// Waits until an S3 server has noticed that who sent a file is gone: it keeps nothing that is unfinished. A directory does.
+    fn settle(&self) {
+        if self.s3.is_some() {
+            eventually(PATIENCE, "the server has given up what was not finished", || {
+                self.files().iter().all(|name| !name.contains('#')).then_some(())
+            });
+        }
     }
 
     /// Files that no row names.
@@ -260,7 +320,21 @@ fn check(stage: &Stage, key: &str, old: Option<&str>, new: Option<&str>, acknowl
 /// row names them, and when the row is written.
 #[test]
 fn an_upload_is_whole_or_undone() {
-    let stage = Stage::begin();
+    let (half, unnamed) = uploads(&Stage::begin());
+    assert!(half > 0, "nobody was killed while a file was written");
+    assert!(unnamed > 0, "nobody was killed between the file and its row");
+}
+
+/// Proves the same on an S3 server, which keeps nothing of what it did not receive to its end.
+#[test]
+fn an_upload_to_s3_is_whole_or_undone() {
+    let (half, unnamed) = uploads(&Stage::begin_on_s3());
+    assert_eq!(half, 0);
+    assert!(unnamed > 0, "nobody was killed between the file and its row");
+}
+
+/// How many unfinished files, and how many that no row names, the kills left for the sweep.
+fn uploads(stage: &Stage) -> (usize, usize) {
     let (mut half, mut unnamed) = (0, 0);
     let mut number = 0;
     for victim in [Victim::Worker, Victim::Backend] {
@@ -278,7 +352,7 @@ fn an_upload_is_whole_or_undone() {
                 }
                 let (before, pid, worker) = (stage.files(), stage.pid(victim), stage.worker());
                 let orphans = stage.orphans();
-                let acknowledged = upload_beside(&stage, &key, &new, || match step {
+                let acknowledged = upload_beside(stage, &key, &new, || match step {
                     "before" => {
                         signal(&worker, "STOP");
                         // The first transaction has ended, and its backend hands the bytes over to nobody.
@@ -290,15 +364,15 @@ fn an_upload_is_whole_or_undone() {
                         stage.kill(&pid);
                     }
                     "writing" => {
-                        assert!(watch(&stage, &before, |name| name.contains('#')), "nothing was written");
+                        assert!(watch(stage, &before, |name| name.contains('#')), "nothing was written");
                         signal(&worker, "STOP");
                         stage.kill(&pid);
                     }
                     "stored" => {
-                        assert!(watch(&stage, &before, |_| true), "nothing was written");
+                        assert!(watch(stage, &before, |_| true), "nothing was written");
                         // Nobody is there to write the row.
                         stage.listener.signal("STOP");
-                        assert!(watch(&stage, &before, |name| !name.contains('#')), "nothing was stored");
+                        assert!(watch(stage, &before, |name| !name.contains('#')), "nothing was stored");
                         stage.kill(&pid);
                         stage.listener.signal("CONT");
                     }
@@ -311,12 +385,13 @@ fn an_upload_is_whole_or_undone() {
                         stage.kill(&pid);
                     }
                 });
-                let done = check(&stage, &key, replaces.then_some(old.as_str()), Some(&new), acknowledged);
+                let done = check(stage, &key, replaces.then_some(old.as_str()), Some(&new), acknowledged);
                 assert!(step != "before" || !done, "{victim:?}: it was never handed over");
                 assert!(step != "named" || done, "{victim:?}: a row that was committed is lost");
                 eventually(PATIENCE, "nothing is under way", || {
                     (stage.worker() != worker || done).then_some(())
                 });
+                stage.settle();
                 let left = stage.orphans().saturating_sub(orphans);
                 let unfinished = stage.files().difference(&before).filter(|name| name.contains('#')).count();
                 half += unfinished;
@@ -327,17 +402,25 @@ fn an_upload_is_whole_or_undone() {
             }
         }
     }
-    assert!(half > 0, "nobody was killed while a file was written");
-    assert!(unnamed > 0, "nobody was killed between the file and its row");
     stage.sweep();
     assert_eq!(stage.orphans(), 0);
     assert!(stage.read("first").as_deref() == Some(content(0).as_str()));
+    (half, unnamed)
 }
 
 /// Proves it for deletes: before the row goes, and when it has gone and its bytes have not.
 #[test]
 fn a_delete_is_done_or_undone() {
-    let stage = Stage::begin();
+    deletes(&Stage::begin());
+}
+
+/// Proves the same on an S3 server.
+#[test]
+fn a_delete_on_s3_is_done_or_undone() {
+    deletes(&Stage::begin_on_s3());
+}
+
+fn deletes(stage: &Stage) {
     let mut unnamed = 0;
     for (number, victim) in (1..).zip([Victim::Worker, Victim::Backend]) {
         let (key, text) = (format!("file {number}"), content(number));
@@ -361,7 +444,7 @@ fn a_delete_is_done_or_undone() {
         });
         drop(held);
         assert_ne!(acknowledged, Some(true));
-        check(&stage, &key, Some(&text), Some(&text), acknowledged);
+        check(stage, &key, Some(&text), Some(&text), acknowledged);
         // The row is gone, and nobody takes the order to remove the bytes.
         let (pid, worker, before) = (stage.pid(victim), stage.worker(), stage.files());
         let acknowledged = std::thread::scope(|scope| {
@@ -373,10 +456,7 @@ fn a_delete_is_done_or_undone() {
             stage.kill(&pid);
             deleting.join().expect("no panic")
         });
-        assert!(
-            check(&stage, &key, Some(&text), None, acknowledged),
-            "a delete that was committed is undone"
-        );
+        assert!(check(stage, &key, Some(&text), None, acknowledged), "a delete that was committed is undone");
         assert_eq!(stage.files(), before, "its bytes are still there");
         unnamed += 1;
         assert_eq!(stage.orphans(), unnamed);

@@ -17,14 +17,19 @@ use reqwest::{Client, Url};
 
 use super::credentials::Credentials;
 use super::place::Bucket;
-use crate::outgoing;
+use crate::outgoing::{self, Authorities};
 
 /// Sets the client up; nothing is sent.
 ///
 /// # Errors
 /// A text for the log.
-pub fn open(bucket: &Bucket, credentials: &Credentials) -> Result<AmazonS3, String> {
-    let connector = Connector { client: outgoing::unguarded()?, endpoint: bucket.endpoint.clone() };
+pub fn open(
+    bucket: &Bucket,
+    credentials: &Credentials,
+    authorities: &Authorities,
+) -> Result<AmazonS3, String> {
+    let connector =
+        Connector { client: outgoing::unguarded(authorities)?, endpoint: bucket.endpoint.clone() };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&bucket.name)
         .with_region(&bucket.region)

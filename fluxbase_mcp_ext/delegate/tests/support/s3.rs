@@ -1,14 +1,21 @@
 //! A real S3 server with one account and the bucket `files`, over a folder of its own.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::Sleep;
 
 /// The account's key.
 pub const KEY_ID: &str = "AKIAEXAMPLE";
@@ -20,6 +27,54 @@ pub struct S3 {
     pub port: u16,
     folder: PathBuf,
     serving: JoinHandle<()>,
+    slow: Arc<AtomicBool>,
+}
+
+/// A connection that may be read slowly, so that what comes over it can be watched.
+struct Slowed {
+    stream: TcpStream,
+    slow: Arc<AtomicBool>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Slowed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        if !self.slow.load(Ordering::Relaxed) {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let mut part = vec![0; buffer.remaining().min(64 * 1024)];
+        let mut part = ReadBuf::new(&mut part);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut part))?;
+        buffer.put_slice(part.filled());
+        self.pause = Some(Box::pin(tokio::time::sleep(Duration::from_millis(5))));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Slowed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -34,19 +89,22 @@ impl S3 {
         let service = service.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        let slow = Arc::new(AtomicBool::new(false));
+        let all = Arc::clone(&slow);
         let serving = tokio::spawn(async move {
             // Its connections end with it.
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let service = service.clone();
+                let stream = Slowed { stream, slow: Arc::clone(&all), pause: None };
                 connections.spawn(async move {
                     let http = hyper::server::conn::http1::Builder::new();
                     _ = http.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        S3 { port, folder, serving }
+        S3 { port, folder, serving, slow }
     }
 
     /// What `mcp.storage_url` is set to.
@@ -57,6 +115,16 @@ impl S3 {
     /// Where a file of the bucket lies.
     pub fn file(&self, key: &str) -> PathBuf {
         self.folder.join("files").join(key)
+    }
+
+    /// Where it keeps what it has not received to its end (`.tmp.…`), and what it notes of its own.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Reads at most some 10 MB a second from now on, of each connection.
+    pub fn be_slow(&self) {
+        self.slow.store(true, Ordering::Relaxed);
     }
 
     pub fn stop(&self) {
