@@ -410,7 +410,7 @@ impl Coordinator {
                     Ended::Failed("it reported no progress; its process had to be ended".to_owned(), true)
                 }
                 Some(Stop::Lost) => continue,
-                None => Ended::Failed("the process that ran it was ended".to_owned(), true),
+                None => Ended::Lost("the process that ran it was ended".to_owned()),
             };
             process::transaction(|| queue::finish(self.worker, run, &ended))?;
             self.poll_at = 0;
