@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz clean distclean test-cost bench-instructions bench-jobs
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz clean distclean test-cost bench-instructions bench-jobs jobs-soak
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,11 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 test: ## Every test there is
 	@scripts/test.sh check rust cost docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
 
-test-long: ## What takes long: pg_regress on a Postgres with assertions, random queries of a weak role (QUERIES=20000 SEED=1)
-	@QUERIES='$(QUERIES)' SEED='$(SEED)' scripts/test.sh regress-15-cassert sqlsmith
+test-long: ## What takes long: pg_regress on a Postgres with assertions, random queries of a weak role (QUERIES=20000 SEED=1), jobs-soak
+	@QUERIES='$(QUERIES)' SEED='$(SEED)' JOBS='$(JOBS)' scripts/test.sh regress-15-cassert sqlsmith jobs-soak
+
+jobs-soak: ## JOBS=100000 background jobs while processes are killed; writes docs/reports/jobs.md
+	@JOBS='$(JOBS)' scripts/test.sh jobs-soak
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust

@@ -9,7 +9,7 @@
 -- which hands {"progress": {...}} or {"log": {...}} to the worker, or raises an error where no job runs.
 --
 -- A queue is empty at one moment and has a million rows at the next, and a plan that was made for the empty one is kept. So what a worker
--- calls is planned without scans of whole tables and without sorting them: what it looks for has an index, whatever the statistics say.
+-- calls is planned once, without scans of whole tables and without sorting them: what it looks for has an index, whatever the statistics say.
 
 -- Where the function of a job stands now, and why that role may not run it (NULL: it may). Also asked when a job is submitted.
 CREATE FUNCTION mcp._job_target(job_function pg_catalog.uuid, run_as pg_catalog.text, with_key pg_catalog.bool,
@@ -62,7 +62,7 @@ CREATE FUNCTION mcp._jobs_claim(worker pg_catalog.uuid, n pg_catalog.int4, lease
                    payload pg_catalog.jsonb, role_name pg_catalog.text, key_id pg_catalog.text, claims pg_catalog.jsonb,
                    settings pg_catalog.jsonb, max_duration_seconds pg_catalog.int4, progress_timeout_seconds pg_catalog.int4,
                    problem pg_catalog.text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -96,7 +96,7 @@ $$;
 -- progress within its time), 'lost' (it is not the worker's any more: nothing of it must be written).
 CREATE FUNCTION mcp._jobs_heartbeat(worker pg_catalog.uuid, ids pg_catalog.uuid[], runs pg_catalog.int4[], lease pg_catalog.interval)
     RETURNS TABLE (id pg_catalog.uuid, run pg_catalog.int4, verdict pg_catalog.text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -128,7 +128,7 @@ $$;
 -- the process may be the job.
 CREATE FUNCTION mcp._job_fail(job pg_catalog.uuid, error pg_catalog.text, retryable pg_catalog.bool, lost pg_catalog.bool DEFAULT false)
     RETURNS pg_catalog.text
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     q record;
@@ -159,7 +159,7 @@ CREATE FUNCTION mcp._jobs_finish(id pg_catalog.uuid, worker pg_catalog.uuid, run
                                  result pg_catalog.jsonb DEFAULT NULL, error pg_catalog.text DEFAULT NULL,
                                  retryable pg_catalog.bool DEFAULT true)
     RETURNS pg_catalog.text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF outcome IS NULL OR outcome NOT IN ('completed', 'failed', 'lost', 'cancelled') THEN
@@ -187,7 +187,7 @@ $$;
 CREATE FUNCTION mcp._jobs_progress(id pg_catalog.uuid, worker pg_catalog.uuid, run pg_catalog.int4, percent pg_catalog.float8,
                                    message pg_catalog.text, data pg_catalog.jsonb)
     RETURNS pg_catalog.bool
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT mcp._jobs_there() THEN
@@ -206,7 +206,7 @@ $$;
 CREATE FUNCTION mcp._jobs_log(id pg_catalog.uuid, worker pg_catalog.uuid, run pg_catalog.int4, level pg_catalog.text,
                               message pg_catalog.text, data pg_catalog.jsonb)
     RETURNS pg_catalog.bool
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT mcp._jobs_there() THEN
@@ -222,7 +222,7 @@ $$;
 
 -- Runs whose lease is over: their worker died. They are tried again, or have failed. How many there were, at most 1000.
 CREATE FUNCTION mcp._jobs_take_back() RETURNS pg_catalog.int4
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     number integer := 0;
@@ -244,7 +244,7 @@ $$;
 -- Hands back what the worker still runs, as if it had not been claimed: all of it, at shutdown, or only those runs. How many there were.
 CREATE FUNCTION mcp._jobs_release(worker pg_catalog.uuid, ids pg_catalog.uuid[] DEFAULT NULL, runs pg_catalog.int4[] DEFAULT NULL)
     RETURNS pg_catalog.int4
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     number integer;
@@ -375,7 +375,7 @@ $$;
 
 -- When there will be something to do: the earliest of jobs that are due, schedules, and leases that end; NULL: nothing is known of.
 CREATE FUNCTION mcp._jobs_next_due() RETURNS pg_catalog.timestamptz
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT mcp._jobs_there() THEN

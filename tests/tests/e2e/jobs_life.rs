@@ -397,44 +397,6 @@ fn what_ends_in_the_middle_is_done_later() {
     assert_eq!(row["attempts"], json!(2), "{row}");
 }
 
-/// Proves that a thousand jobs are each done once while the processes are killed.
-#[test]
-fn a_thousand_are_done_once_each() {
-    let mut jobs = Jobs::start("");
-    let a = jobs.a.clone();
-    jobs.submit(&a, "effect", json!({"n": 0}));
-    jobs.admin
-        .batch_execute(
-            "INSERT INTO jobs.queue (namespace, function_id, job_name, payload, role_name, created_by, key_id, claims, max_retries)
-             SELECT q.namespace, q.function_id, q.job_name, jsonb_build_object('n', n), q.role_name, q.created_by, q.key_id, q.claims, 20
-               FROM jobs.queue AS q, generate_series(1, 1000) AS n WHERE q.job_name = 'effect'",
-        )
-        .expect("queued");
-    for _ in 0..3 {
-        let victim = eventually(LONG, "a process is there", || {
-            let row = jobs.admin.query_opt(
-                "SELECT pid FROM mcp.jobs_status() WHERE process = 'executor' AND pid IS NOT NULL LIMIT 1",
-                &[],
-            );
-            row.ok().flatten().map(|row| row.get::<_, i32>(0))
-        });
-        kill(victim);
-        std::thread::sleep(Duration::from_millis(500));
-        jobs.again();
-    }
-    let begun = std::time::Instant::now();
-    while jobs.number("SELECT count(*) FROM jobs.queue WHERE status IN ('pending', 'running')") > 0 {
-        assert!(begun.elapsed() < LONG * 3, "{}", fluxbase_tests::cluster::tail(&jobs.cluster.log(), 20));
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(jobs.number("SELECT count(*) FROM jobs.queue WHERE status <> 'completed'"), 0);
-    assert_eq!(
-        jobs.number("SELECT count(*) FROM work.effects"),
-        1001,
-        "the key of the table is unique: none was done twice"
-    );
-}
-
 /// Proves that workers are in nobody's way: DROP DATABASE, a copy, DROP EXTENSION; that upkeep runs, and that doctor and status tell.
 #[test]
 fn workers_are_in_nobodys_way() {
