@@ -12,7 +12,7 @@ use postgres::Client;
 use serde_json::{Value, json};
 
 /// Generous: nothing here judges how fast the machine is.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// What the jobs do.
 const WORK: &str = "
@@ -63,16 +63,17 @@ SELECT mcp.register_job(n, to_regprocedure('work.' || f), max_retries => r, back
        AS j(n, f, r, t);
 ";
 
-struct Jobs {
-    cluster: Cluster,
-    database: Database,
-    admin: Client,
-    a: Key,
+/// A server with those jobs, and keys of two users.
+pub(super) struct Jobs {
+    pub(super) cluster: Cluster,
+    pub(super) database: Database,
+    pub(super) admin: Client,
+    pub(super) a: Key,
     b: Key,
 }
 
 impl Jobs {
-    fn start(more: &str) -> Jobs {
+    pub(super) fn start(more: &str) -> Jobs {
         let cluster = Cluster::start(&format!("max_worker_processes = 16\n{more}"));
         let database = Database::create(&cluster, "app");
         let mut admin = database.admin();
@@ -92,14 +93,14 @@ impl Jobs {
         Jobs { cluster, database, admin, a, b }
     }
 
-    fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         self.admin = eventually(LONG, "the server answers", || {
             fluxbase_tests::cluster::connect(&self.database.admin_url).ok()
         });
     }
 
     /// Calls a tool with a key, in SQL.
-    fn call(&mut self, key: &Key, tool: &str, arguments: &Value) -> Value {
+    pub(super) fn call(&mut self, key: &Key, tool: &str, arguments: &Value) -> Value {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
         let mut transaction = self.admin.transaction().expect("begun");
         transaction.execute("SELECT mcp.authenticate($1)", &[&key.plain]).expect("taken");
@@ -112,12 +113,12 @@ impl Jobs {
         serde_json::from_str(reply["result"]["content"][0]["text"].as_str().expect("a text")).expect("JSON")
     }
 
-    fn submit(&mut self, key: &Key, name: &str, payload: Value) -> String {
+    pub(super) fn submit(&mut self, key: &Key, name: &str, payload: Value) -> String {
         let answer = self.call(key, "submit_job", &json!({ "job_name": name, "payload": payload }));
         answer["job_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    fn row(&mut self, id: &str) -> Value {
+    pub(super) fn row(&mut self, id: &str) -> Value {
         let row = self
             .admin
             .query_one("SELECT to_jsonb(q)::text FROM jobs.queue AS q WHERE id::text = $1", &[&id])
@@ -126,7 +127,7 @@ impl Jobs {
     }
 
     /// Waits for a status; the row then.
-    fn wait(&mut self, id: &str, status: &str) -> Value {
+    pub(super) fn wait(&mut self, id: &str, status: &str) -> Value {
         let begun = std::time::Instant::now();
         loop {
             let row = self.row(id);
@@ -143,7 +144,7 @@ impl Jobs {
     }
 
     /// The process that runs it.
-    fn pid_of(&mut self, id: &str) -> i32 {
+    pub(super) fn pid_of(&mut self, id: &str) -> i32 {
         eventually(LONG, "a process runs it", || {
             let row = self
                 .admin
@@ -153,12 +154,12 @@ impl Jobs {
         })
     }
 
-    fn number(&mut self, sql: &str) -> i64 {
+    pub(super) fn number(&mut self, sql: &str) -> i64 {
         self.admin.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
     }
 }
 
-fn kill(pid: i32) {
+pub(super) fn kill(pid: i32) {
     run(settings().as_user("kill").args(["-9", &pid.to_string()]));
 }
 

@@ -13,6 +13,7 @@ mod functions_runtime;
 mod functions_secrets;
 mod http;
 mod jobs;
+mod jobs_faults;
 mod jobs_life;
 mod jobs_soak;
 mod life;
