@@ -85,7 +85,7 @@ bench-functions: ## Edge functions beside other calls; writes docs/benchmarks/fu
 bench-files: ## Files of 1 MB beside dd and nginx; writes docs/benchmarks/files.md
 	@tests/bench/files.sh
 
-bench-jobs: ## Background jobs beside a claim loop by hand, and submit to start
+bench-jobs: ## Background jobs beside a claim loop by hand, submit to start; writes docs/benchmarks/jobs.md
 	@tests/bench/jobs.sh
 
 retrieval: ## How well search_vectors finds in real text: Debian's packages, a real model (the first time 15 minutes; LIMIT=5000 for a part)

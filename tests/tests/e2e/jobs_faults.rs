@@ -185,6 +185,7 @@ fn a_killed_coordinator_loses_nothing() {
     let held = jobs.submit(&a, "held", json!({}));
     jobs.pid_of(&held);
     jobs.admin.batch_execute("ALTER SYSTEM SET app.hold = 'off'").expect("set");
+    jobs.admin.batch_execute("SELECT pg_reload_conf()").expect("read");
     let coordinator: i32 = jobs
         .admin
         .query_one("SELECT pid FROM mcp.jobs_status() WHERE process = 'coordinator'", &[])
