@@ -121,7 +121,7 @@ for round in 1 2 3; do
 done
 singles
 many_latency=$LATENCY
-upkeep=$(sql -c "SELECT clock_timestamp() AS at \\gset" -c "SELECT mcp._maintain_jobs()" -c "SELECT round(extract(epoch FROM clock_timestamp() - :'at') * 1000)" | tail -n 1)
+upkeep=$(sql -c "SELECT round(extract(epoch FROM clock_timestamp() - s.at) * 1000) FROM (SELECT clock_timestamp() AS at, mcp._maintain_jobs() AS done OFFSET 0) AS s")
 
 # A transaction that stays open: what was claimed since it began stays in the indexes.
 mkfifo "$work/open"
@@ -140,7 +140,7 @@ page=$ROOT/docs/benchmarks/jobs.md
 cat >"$page" <<PAGE
 # Background jobs
 
-Written by \`make bench-jobs\`: $("$PG_CONFIG" --version), $(nproc) processors, load before $(cut -d' ' -f1 /proc/loadavg), fsync on, $JOBS no-op jobs a round, $CONCURRENCY at
+Written by \`make bench-jobs\`: $("$PG_CONFIG" --version), $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg), fsync on, $JOBS no-op jobs a round, $CONCURRENCY at
 once, three rounds after one another on the same cluster. Processor time is that of the processes that run the jobs; unlike the rate it tells something when other work keeps the machine
 busy. By hand is pgbench with as many clients: one row claimed by SKIP LOCKED and marked as done, two prepared statements in one transaction, without lease, role, guard, claims or log.
 
@@ -151,7 +151,7 @@ busy. By hand is pgbench with as many clients: one row claimed by SKIP LOCKED an
 | workers, $rows rows that have ended, never analyzed | ${many[*]} | ${many_cost[*]} |
 | workers, the same while a transaction stays open | ${open[*]} | |
 
-The last line gets slower from round to round: what was claimed stays in the index of what waits as long as somebody may still see it, and each claim walks over it.
+The last line is slower, the more so the longer the transaction stays open: what was claimed stays in the index of what waits as long as somebody may still see it, and each claim walks over it.
 
 From submit to start, $SINGLES jobs one at a time, ms:
 
