@@ -275,7 +275,7 @@ fn an_edge_job_reaches_a_real_deno() {
         )
         .expect("registered");
     eventually(LONG, "the setting is read", || {
-        (text(&mut jobs.admin, "SHOW mcp.functions_url") != "").then_some(())
+        (!text(&mut jobs.admin, "SHOW mcp.functions_url").is_empty()).then_some(())
     });
     let a = jobs.a.clone();
     let id = jobs.submit(&a, "sum", json!({"numbers": [1, 2, 39]}));
