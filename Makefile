@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz faults soak clean distclean test-cost bench-instructions bench-jobs
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz faults soak clean distclean test-cost bench-instructions bench-jobs jobs-soak
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,14 +37,17 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 test: ## Every test there is
 	@scripts/test.sh check rust cost docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package
 
-test-long: ## What takes long: pg_regress on a Postgres with assertions, random queries of a weak role (QUERIES=20000 SEED=1), faults, soak
-	@QUERIES='$(QUERIES)' SEED='$(SEED)' ROUNDS='$(ROUNDS)' MINUTES='$(MINUTES)' scripts/test.sh regress-15-cassert sqlsmith faults soak
+test-long: ## What takes long: pg_regress on a Postgres with assertions, random queries of a weak role (QUERIES=20000 SEED=1), jobs-soak, faults, soak
+	@QUERIES='$(QUERIES)' SEED='$(SEED)' JOBS='$(JOBS)' ROUNDS='$(ROUNDS)' MINUTES='$(MINUTES)' scripts/test.sh regress-15-cassert sqlsmith jobs-soak faults soak
 
 faults: ## Faults under load, ROUNDS=3 times each; writes docs/reports/faults.md
 	@ROUNDS='$(ROUNDS)' scripts/test.sh faults
 
 soak: ## Mixed load at 80 % of the peak for MINUTES=30; writes docs/reports/soak.md
 	@MINUTES='$(MINUTES)' scripts/test.sh soak
+
+jobs-soak: ## JOBS=100000 background jobs while processes are killed; writes docs/reports/jobs.md
+	@JOBS='$(JOBS)' scripts/test.sh jobs-soak
 
 test-rust: ## Tests of the crates that need no Postgres, and of the listener
 	@scripts/test.sh rust
@@ -88,7 +91,7 @@ bench-functions: ## Edge functions beside other calls; writes docs/benchmarks/fu
 bench-files: ## Files of 1 MB beside dd and nginx; writes docs/benchmarks/files.md
 	@tests/bench/files.sh
 
-bench-jobs: ## Background jobs beside a claim loop by hand, and submit to start
+bench-jobs: ## Background jobs beside a claim loop by hand, submit to start; writes docs/benchmarks/jobs.md
 	@tests/bench/jobs.sh
 
 retrieval: ## How well search_vectors finds in real text: Debian's packages, a real model (the first time 15 minutes; LIMIT=5000 for a part)

@@ -126,17 +126,17 @@ fn jobs_status() -> TableIterator<
     let mut rows = Vec::new();
     let (launched, entry, slots) = {
         let shared = SHARED.share();
-        let entry =
-            shared.databases.iter().find(|entry| entry.oid == oid && entry.coordinator.pid != 0).copied();
+        let entry = shared.databases.iter().find(|entry| entry.oid == oid).copied();
         let slots: Vec<_> = shared
             .slots_of(oid)
             .map(|slot| (slot.upkeep, slot.process.pid, slot.state, slot.run, slot.since))
             .collect();
         (shared.launcher.pid != 0, entry, slots)
     };
-    match entry {
+    let full = entry.is_some_and(|entry| entry.full);
+    match entry.filter(|entry| entry.coordinator.pid != 0) {
         Some(entry) => {
-            let hint = entry.full.then(|| {
+            let hint = full.then(|| {
                 "Another process could not be started: all of max_worker_processes are in use. Raise it and restart.".to_owned()
             });
             rows.push((
@@ -152,6 +152,9 @@ fn jobs_status() -> TableIterator<
         None => {
             let hint = if !launched {
                 "The launcher is not there: this is a standby, or it is being started.".to_owned()
+            } else if full {
+                "It could not be started: all of max_worker_processes are in use. Raise it and restart; until then it is tried again every 10 s."
+                    .to_owned()
             } else {
                 "It is started when jobs are installed here (SELECT mcp.install('{jobs}')) and mcp.job_databases names this database; \
                  the server log says why if it does not stay. It takes one of max_worker_processes."

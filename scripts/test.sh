@@ -7,6 +7,7 @@
 #   conformance  tests/conformance/run.sh: the official MCP conformance suite
 #   cost         tests/cost/run.sh: instructions and allocations of one call, against a baseline
 #   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
+#   jobs-soak    JOBS=100000 background jobs while processes are killed; writes docs/reports/jobs.md
 #   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
 #   faults       tests/src/bin/faults: kills, restarts, a full disk and a hung runtime under load; ROUNDS=3
 #   soak         tests/src/bin/soak: mixed load, what processes and tables hold; MINUTES=30
@@ -19,7 +20,7 @@ set -euo pipefail
 . "$ROOT/tests/differential/environment.sh"
 . "$ROOT/tests/functions/environment.sh"
 cd "$ROOT"
-KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package sqlsmith faults soak"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package jobs-soak sqlsmith faults soak"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -140,6 +141,13 @@ part_package() {
     return "$status"
 }
 
+# A run of the e2e crate's own test with more jobs, the report beside it.
+part_jobs-soak() {
+    server_environment
+    mkdir -p "$ROOT/docs/reports"
+    JOBS_SOAK=${JOBS:-100000} JOBS_SOAK_REPORT=$ROOT/docs/reports/jobs.md cargo_counted --package fluxbase_tests --test e2e -- jobs_soak
+}
+
 part_sqlsmith() {
     local log=$CACHE/log/test-$PART.log status=0
     bash tests/sqlsmith/run.sh "${QUERIES:-20000}" "${SEED:-1}" </dev/null 2>&1 | tee "$log" || status=$?
@@ -187,7 +195,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|sqlsmith|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|jobs-soak|sqlsmith|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)

@@ -126,19 +126,21 @@ BEGIN
     END IF;
     said := mcp._read_rpc(statement)::jsonb;
     IF said ->> 'schedule' IS NOT NULL THEN
-        RAISE NOTICE 'the schedule is stored, and nothing runs by it: only jobs have schedules';
+        RAISE EXCEPTION 'schedule: a stored statement runs when it is called, and has no schedule. Nothing was stored.'
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Leave @fluxbase:schedule out. A function that does the same can be a job: SELECT mcp.register_job(name, function, schedule => ..., run_as => ...);';
     END IF;
     INSERT INTO rpc.procedures AS p (name, namespace, description, sql_query, original_code, input_schema, output_schema, allowed_tables,
-                                     allowed_schemas, max_execution_time_seconds, is_public, schedule, version, require_roles, disable_execution_logs)
+                                     allowed_schemas, max_execution_time_seconds, is_public, version, require_roles, disable_execution_logs)
     VALUES (said ->> 'name', said ->> 'namespace', said ->> 'description', said ->> 'sql_query', statement, said -> 'input_schema', said -> 'output_schema',
             ARRAY(SELECT jsonb_array_elements_text(said -> 'allowed_tables')), ARRAY(SELECT jsonb_array_elements_text(said -> 'allowed_schemas')),
-            (said ->> 'max_execution_time_seconds')::int4, (said ->> 'is_public')::bool, said ->> 'schedule', (said ->> 'version')::int4,
+            (said ->> 'max_execution_time_seconds')::int4, (said ->> 'is_public')::bool, (said ->> 'version')::int4,
             ARRAY(SELECT jsonb_array_elements_text(said -> 'require_roles')), (said ->> 'disable_execution_logs')::bool)
     ON CONFLICT (name, namespace) DO UPDATE
        SET description = excluded.description, sql_query = excluded.sql_query, original_code = excluded.original_code,
            input_schema = excluded.input_schema, output_schema = excluded.output_schema, allowed_tables = excluded.allowed_tables,
            allowed_schemas = excluded.allowed_schemas, max_execution_time_seconds = excluded.max_execution_time_seconds,
-           is_public = excluded.is_public, schedule = excluded.schedule, version = excluded.version, require_roles = excluded.require_roles,
+           is_public = excluded.is_public, version = excluded.version, require_roles = excluded.require_roles,
            disable_execution_logs = excluded.disable_execution_logs, updated_at = now();
     RETURN concat_ws('/', said ->> 'namespace', said ->> 'name');
 END
@@ -183,7 +185,6 @@ BEGIN
             allowed_schemas text[] NOT NULL DEFAULT '{public}',
             max_execution_time_seconds integer NOT NULL DEFAULT 30 CHECK (max_execution_time_seconds BETWEEN 1 AND 3600),
             is_public boolean NOT NULL DEFAULT false,
-            schedule text,
             enabled boolean NOT NULL DEFAULT true,
             version integer NOT NULL DEFAULT 1,
             source text NOT NULL DEFAULT 'api' CHECK (source IN ('filesystem', 'api', 'sdk')),
@@ -199,7 +200,6 @@ BEGIN
         COMMENT ON COLUMN rpc.procedures.allowed_schemas IS 'What its tables and functions are found in, in this order.';
         COMMENT ON COLUMN rpc.procedures.is_public IS 'Whether the role anon may run it, too.';
         COMMENT ON COLUMN rpc.procedures.require_roles IS 'Database roles that may run it; empty: every role that may read this table.';
-        COMMENT ON COLUMN rpc.procedures.schedule IS 'Kept as it was written; only jobs run by schedules.';
         ALTER TABLE rpc.procedures ENABLE ROW LEVEL SECURITY;
         CREATE POLICY run ON rpc.procedures FOR SELECT
             USING ((cardinality(require_roles) = 0 OR current_user::text = ANY (require_roles)) AND (is_public OR current_user <> 'anon'));

@@ -27,6 +27,16 @@ END
 $$;
 ALTER FUNCTION mcp._jobs_orphans(pg_catalog.uuid) OWNER TO mcp_owner;
 
+-- Whether the settings let workers of this server run the jobs of this database.
+CREATE FUNCTION mcp._jobs_wanted() RETURNS pg_catalog.bool
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN current_setting('mcp.job_concurrency')::int > 0
+           AND ARRAY['*', current_database()::text] && mcp._items(current_setting('mcp.job_databases'));
+END
+$$;
+
 -- What mcp.install('{jobs}') does for the workers, and what it says of them.
 CREATE FUNCTION mcp._setup_job_worker() RETURNS SETOF pg_catalog.text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -42,8 +52,11 @@ BEGIN
     END LOOP;
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO mcp_jobs', current_database());
     PERFORM mcp._wake_jobs(false);
-    RETURN NEXT CASE WHEN mcp._preloaded() THEN 'jobs of this database are run: workers of this server connect as mcp_jobs'
-                     ELSE 'warning: fluxbase_mcp_ext is not in shared_preload_libraries, so there is no worker and jobs only wait' END;
+    RETURN NEXT CASE WHEN NOT mcp._preloaded() THEN
+                         'warning: fluxbase_mcp_ext is not in shared_preload_libraries, so there is no worker and jobs only wait'
+                     WHEN NOT mcp._jobs_wanted() THEN
+                         'warning: mcp.job_databases or mcp.job_concurrency leaves this database out, so jobs only wait'
+                     ELSE 'jobs of this database are run: workers of this server connect as mcp_jobs' END;
 END
 $$;
 
@@ -72,7 +85,7 @@ BEGIN
         RETURN QUERY SELECT 'warn', 'jobs', 'there is no worker: jobs only wait', 'Add fluxbase_mcp_ext to shared_preload_libraries and restart.';
         RETURN;
     END IF;
-    IF current_setting('mcp.job_concurrency')::int = 0 OR NOT (ARRAY['*', current_database()::text] && mcp._items(current_setting('mcp.job_databases'))) THEN
+    IF NOT mcp._jobs_wanted() THEN
         RETURN QUERY SELECT 'warn', 'jobs', 'mcp.job_databases or mcp.job_concurrency leaves this database out: jobs only wait',
                             'ALTER SYSTEM SET mcp.job_databases = ''*''; ALTER SYSTEM SET mcp.job_concurrency = 4; SELECT pg_reload_conf();';
         RETURN;
@@ -102,3 +115,4 @@ BEGIN
 END
 $$;
 ALTER FUNCTION mcp._doctor_jobs() OWNER TO mcp_owner;
+ALTER FUNCTION mcp._jobs_wanted() OWNER TO mcp_owner;

@@ -7,6 +7,9 @@
 -- A function or procedure of a job takes no argument, or one of type jsonb or json: the payload. What a function returns is the
 -- result (to_jsonb; NULL for void); a procedure has none. Inside of it, jobs.report_progress and jobs.log end in mcp._job_say(text),
 -- which hands {"progress": {...}} or {"log": {...}} to the worker, or raises an error where no job runs.
+--
+-- A queue is empty at one moment and has a million rows at the next, and a plan that was made for the empty one is kept. So what a worker
+-- calls is planned once, without scans of whole tables and without sorting them: what it looks for has an index, whatever the statistics say.
 
 -- Where the function of a job stands now, and why that role may not run it (NULL: it may). Also asked when a job is submitted.
 CREATE FUNCTION mcp._job_target(job_function pg_catalog.uuid, run_as pg_catalog.text, with_key pg_catalog.bool,
@@ -59,7 +62,7 @@ CREATE FUNCTION mcp._jobs_claim(worker pg_catalog.uuid, n pg_catalog.int4, lease
                    payload pg_catalog.jsonb, role_name pg_catalog.text, key_id pg_catalog.text, claims pg_catalog.jsonb,
                    settings pg_catalog.jsonb, max_duration_seconds pg_catalog.int4, progress_timeout_seconds pg_catalog.int4,
                    problem pg_catalog.text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -93,7 +96,7 @@ $$;
 -- progress within its time), 'lost' (it is not the worker's any more: nothing of it must be written).
 CREATE FUNCTION mcp._jobs_heartbeat(worker pg_catalog.uuid, ids pg_catalog.uuid[], runs pg_catalog.int4[], lease pg_catalog.interval)
     RETURNS TABLE (id pg_catalog.uuid, run pg_catalog.int4, verdict pg_catalog.text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -120,9 +123,12 @@ BEGIN
 END
 $$;
 
--- What becomes of a run that failed: another attempt after a while, or the end. Its row is locked by the caller.
-CREATE FUNCTION mcp._job_fail(job pg_catalog.uuid, error pg_catalog.text, retryable pg_catalog.bool) RETURNS pg_catalog.text
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+-- What becomes of a run that failed: another attempt after a while, or the end. Its row is locked by the caller. lost: it did not fail by itself, its
+-- process is no more. That is no reason to lose a job that has no retries of its own, so two more are granted; more are not, since what ends
+-- the process may be the job.
+CREATE FUNCTION mcp._job_fail(job pg_catalog.uuid, error pg_catalog.text, retryable pg_catalog.bool, lost pg_catalog.bool DEFAULT false)
+    RETURNS pg_catalog.text
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     q record;
@@ -131,7 +137,7 @@ DECLARE
 BEGIN
     SELECT j.attempts, j.max_retries, j.cancel_requested_at, f.backoff_base_seconds AS base, f.backoff_max_seconds AS most INTO q
       FROM jobs.queue AS j LEFT JOIN jobs.functions AS f ON f.id = j.function_id WHERE j.id = job;
-    IF q.cancel_requested_at IS NULL AND retryable AND q.attempts <= q.max_retries THEN
+    IF q.cancel_requested_at IS NULL AND retryable AND q.attempts <= q.max_retries + (CASE WHEN lost THEN 2 ELSE 0 END) THEN
         pause := mcp._job_pause(q.attempts, coalesce(q.base, 5), coalesce(q.most, 600), random());
         UPDATE jobs.queue AS j
            SET status = 'pending', worker_id = NULL, lease_until = NULL, error_message = error, retry_count = j.retry_count + 1,
@@ -147,36 +153,33 @@ BEGIN
 END
 $$;
 
--- Ends a run: outcome 'completed', 'failed' or 'cancelled'. The job's status now ('pending': it will be tried again), or NULL: the
--- run was not this worker's any more and nothing was written.
+-- Ends a run: outcome 'completed', 'failed', 'lost' (its process is no more) or 'cancelled'. The job's status now ('pending': it will be
+-- tried again), or NULL: the run was not this worker's any more and nothing was written.
 CREATE FUNCTION mcp._jobs_finish(id pg_catalog.uuid, worker pg_catalog.uuid, run pg_catalog.int4, outcome pg_catalog.text,
                                  result pg_catalog.jsonb DEFAULT NULL, error pg_catalog.text DEFAULT NULL,
                                  retryable pg_catalog.bool DEFAULT true)
     RETURNS pg_catalog.text
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    IF outcome IS NULL OR outcome NOT IN ('completed', 'failed', 'cancelled') THEN
-        RAISE EXCEPTION 'outcome: "%" is none of completed, failed, cancelled. Nothing was changed.', outcome
+    IF outcome IS NULL OR outcome NOT IN ('completed', 'failed', 'lost', 'cancelled') THEN
+        RAISE EXCEPTION 'outcome: "%" is none of completed, failed, lost, cancelled. Nothing was changed.', outcome
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF NOT mcp._jobs_there() THEN
         RETURN NULL;
     END IF;
-    PERFORM FROM jobs.queue AS q
-      WHERE q.id = _jobs_finish.id AND q.worker_id = worker AND q.run = _jobs_finish.run AND q.status = 'running'
-        FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    IF outcome = 'failed' THEN
-        RETURN mcp._job_fail(_jobs_finish.id, left(error, 10000), coalesce(retryable, true));
+    IF outcome IN ('failed', 'lost') THEN
+        PERFORM FROM jobs.queue AS q
+          WHERE q.id = _jobs_finish.id AND q.worker_id = worker AND q.run = _jobs_finish.run AND q.status = 'running'
+            FOR UPDATE;
+        RETURN CASE WHEN FOUND THEN mcp._job_fail(_jobs_finish.id, left(error, 10000), coalesce(retryable, true), outcome = 'lost') END;
     END IF;
     UPDATE jobs.queue AS q
        SET status = outcome, worker_id = NULL, lease_until = NULL, completed_at = clock_timestamp(), result = _jobs_finish.result,
            error_message = CASE outcome WHEN 'cancelled' THEN left(_jobs_finish.error, 10000) END
-     WHERE q.id = _jobs_finish.id;
-    RETURN outcome;
+     WHERE q.id = _jobs_finish.id AND q.worker_id = worker AND q.run = _jobs_finish.run AND q.status = 'running';
+    RETURN CASE WHEN FOUND THEN outcome END;
 END
 $$;
 
@@ -184,7 +187,7 @@ $$;
 CREATE FUNCTION mcp._jobs_progress(id pg_catalog.uuid, worker pg_catalog.uuid, run pg_catalog.int4, percent pg_catalog.float8,
                                    message pg_catalog.text, data pg_catalog.jsonb)
     RETURNS pg_catalog.bool
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT mcp._jobs_there() THEN
@@ -203,7 +206,7 @@ $$;
 CREATE FUNCTION mcp._jobs_log(id pg_catalog.uuid, worker pg_catalog.uuid, run pg_catalog.int4, level pg_catalog.text,
                               message pg_catalog.text, data pg_catalog.jsonb)
     RETURNS pg_catalog.bool
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT mcp._jobs_there() THEN
@@ -219,7 +222,7 @@ $$;
 
 -- Runs whose lease is over: their worker died. They are tried again, or have failed. How many there were, at most 1000.
 CREATE FUNCTION mcp._jobs_take_back() RETURNS pg_catalog.int4
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     number integer := 0;
@@ -231,16 +234,17 @@ BEGIN
     FOR job IN SELECT q.id FROM jobs.queue AS q WHERE q.status = 'running' AND q.lease_until < clock_timestamp()
                 ORDER BY q.lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED
     LOOP
-        PERFORM mcp._job_fail(job, 'its worker ended without finishing it', true);
+        PERFORM mcp._job_fail(job, 'its worker ended without finishing it', true, true);
         number := number + 1;
     END LOOP;
     RETURN number;
 END
 $$;
 
--- Hands back what the worker still runs, as if it had not been claimed: at shutdown. How many there were.
-CREATE FUNCTION mcp._jobs_release(worker pg_catalog.uuid, ids pg_catalog.uuid[] DEFAULT NULL) RETURNS pg_catalog.int4
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Hands back what the worker still runs, as if it had not been claimed: all of it, at shutdown, or only those runs. How many there were.
+CREATE FUNCTION mcp._jobs_release(worker pg_catalog.uuid, ids pg_catalog.uuid[] DEFAULT NULL, runs pg_catalog.int4[] DEFAULT NULL)
+    RETURNS pg_catalog.int4
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     number integer;
@@ -252,7 +256,7 @@ BEGIN
        SET status = CASE WHEN q.cancel_requested_at IS NULL THEN 'pending' ELSE 'cancelled' END,
            completed_at = CASE WHEN q.cancel_requested_at IS NULL THEN NULL ELSE clock_timestamp() END,
            worker_id = NULL, lease_until = NULL, attempts = q.attempts - 1, started_at = NULL, progress = NULL, delayed = false
-     WHERE q.status = 'running' AND q.worker_id = worker AND (ids IS NULL OR q.id = ANY (ids));
+     WHERE q.status = 'running' AND q.worker_id = worker AND (ids IS NULL OR (q.id, q.run) IN (SELECT h.id, h.run FROM unnest(ids, runs) AS h(id, run)));
     GET DIAGNOSTICS number = ROW_COUNT;
     RETURN number;
 END
@@ -371,7 +375,7 @@ $$;
 
 -- When there will be something to do: the earliest of jobs that are due, schedules, and leases that end; NULL: nothing is known of.
 CREATE FUNCTION mcp._jobs_next_due() RETURNS pg_catalog.timestamptz
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT mcp._jobs_there() THEN
@@ -388,7 +392,7 @@ $$;
 
 ALTER FUNCTION mcp._jobs_there() OWNER TO mcp_owner;
 ALTER FUNCTION mcp._job_target(pg_catalog.uuid, pg_catalog.text, pg_catalog.bool) OWNER TO mcp_owner;
-ALTER FUNCTION mcp._job_fail(pg_catalog.uuid, pg_catalog.text, pg_catalog.bool) OWNER TO mcp_owner;
+ALTER FUNCTION mcp._job_fail(pg_catalog.uuid, pg_catalog.text, pg_catalog.bool, pg_catalog.bool) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_claim(pg_catalog.uuid, pg_catalog.int4, pg_catalog.interval) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_heartbeat(pg_catalog.uuid, pg_catalog.uuid[], pg_catalog.int4[], pg_catalog.interval) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_finish(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text,
@@ -398,7 +402,7 @@ ALTER FUNCTION mcp._jobs_progress(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.i
 ALTER FUNCTION mcp._jobs_log(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb)
     OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_take_back() OWNER TO mcp_owner;
-ALTER FUNCTION mcp._jobs_release(pg_catalog.uuid, pg_catalog.uuid[]) OWNER TO mcp_owner;
+ALTER FUNCTION mcp._jobs_release(pg_catalog.uuid, pg_catalog.uuid[], pg_catalog.int4[]) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_worker_start(pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_worker_state(pg_catalog.uuid, pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._jobs_next_due() OWNER TO mcp_owner;

@@ -227,7 +227,12 @@ impl Coordinator {
         if now >= self.poll_at {
             process::transaction(queue::schedule)?;
             let due = process::transaction(queue::next_due)?;
-            wanted |= due.is_some_and(|seconds| seconds <= 0.0);
+            let waits = due.is_some_and(|seconds| seconds <= 0.0);
+            if !waits && let Some(entry) = SHARED.exclusive().database(self.database) {
+                // Nobody is missing any more.
+                entry.full = false;
+            }
+            wanted |= waits;
             // What is due already is what nobody is free for, or has just been told of.
             let pause = due.map_or(POLL, |seconds| match (seconds * 1e6) as i64 {
                 late if late <= 0 => SECOND,
@@ -410,7 +415,7 @@ impl Coordinator {
                     Ended::Failed("it reported no progress; its process had to be ended".to_owned(), true)
                 }
                 Some(Stop::Lost) => continue,
-                None => Ended::Failed("the process that ran it was ended".to_owned(), true),
+                None => Ended::Lost("the process that ran it was ended".to_owned()),
             };
             process::transaction(|| queue::finish(self.worker, run, &ended))?;
             self.poll_at = 0;

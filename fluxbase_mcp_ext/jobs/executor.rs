@@ -7,16 +7,21 @@
 //! - Nothing waits in a transaction: the call of an edge function lies between two of them.
 //! - What outlives a rollback is ended after each job; a process with something that cannot be ended runs no other job.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
 use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Job, Kind, Run};
 use super::shared::{self, SECOND, SHARED, State, Stop};
+use crate::cache;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 use crate::identity;
-use crate::registered::function;
+use crate::registered::function::{self, Function};
 use crate::tools::functions::job as edge;
 
 /// An idle process ends after this time, in milliseconds, unless it is the only one.
@@ -44,7 +49,7 @@ pub extern "C-unwind" fn fluxbase_mcp_job_main(argument: pg_sys::Datum) {
         process::exit();
     }
     let worker = SHARED.exclusive().database(database).map_or([0; 16], |entry| entry.worker);
-    Executor { at, database, worker }.serve()
+    Executor { at, database, worker, claiming: Cell::new(false), shapes: Shapes::default() }.serve()
 }
 
 fn process_here() -> shared::Process {
@@ -100,6 +105,39 @@ struct Executor {
     at: usize,
     database: u32,
     worker: Id,
+    /// Whether the job is done and what follows in its transaction is the claim of the next one.
+    claiming: Cell<bool>,
+    shapes: Shapes,
+}
+
+/// The shapes of functions that were run, until something changes of which Postgres tells. What is kept was read by a transaction that
+/// began after `messages` was counted, so no message can have come before the reading and be missed.
+#[derive(Default)]
+struct Shapes {
+    messages: Cell<u64>,
+    known: RefCell<HashMap<u32, Rc<Function>>>,
+}
+
+impl Shapes {
+    /// Call between two transactions.
+    fn begin(&self) {
+        let messages = cache::messages();
+        if self.messages.replace(messages) != messages {
+            self.known.borrow_mut().clear();
+        }
+    }
+
+    /// The shape of a function; `None` when there is none.
+    fn of(&self, oid: u32) -> Option<Rc<Function>> {
+        let unchanged = cache::messages() == self.messages.get();
+        let known = self.known.borrow().get(&oid).cloned();
+        if let Some(known) = known.filter(|_| unchanged) {
+            return Some(known);
+        }
+        let function = Rc::new(function::describe(&[oid]).remove(&oid)?);
+        self.known.borrow_mut().insert(oid, function.clone());
+        Some(function)
+    }
 }
 
 impl Executor {
@@ -125,7 +163,7 @@ impl Executor {
                 seen = self.wakes();
                 next = self.run(&job);
                 if guard::spent() {
-                    self.give_up(next);
+                    self.give_up(next.map(|job| job.run));
                 }
             }
             self.idle(seen);
@@ -137,9 +175,9 @@ impl Executor {
     }
 
     /// Ends this process; what it had claimed is handed back.
-    fn give_up(&self, job: Option<Job>) -> ! {
-        if let Some(job) = job {
-            let handed = process::transaction(|| queue::hand_back(self.worker, job.run));
+    fn give_up(&self, run: Option<Run>) -> ! {
+        if let Some(run) = run {
+            let handed = process::transaction(|| queue::hand_back(self.worker, run));
             if let Err(failed) = handed {
                 log!("jobs: a job cannot be handed back: {}", failed.text);
             }
@@ -196,14 +234,25 @@ impl Executor {
             slot.state = State::Running;
         }
         process::show(Some(&format!("job {} {}", job.name, hex(job.run.job))));
+        self.claiming.set(false);
+        self.shapes.begin();
         let outcome = match (&job.problem, &job.kind) {
             (Some(problem), _) => self.end(job.run, || Ok(Ended::Failed(problem.clone(), false))),
-            (None, Kind::Function(oid)) => self.end(job.run, || body(job, *oid, false)),
-            (None, Kind::Procedure(oid)) => self.end(job.run, || body(job, *oid, true)),
+            (None, Kind::Function(oid)) => self.end(job.run, || body(job, &self.shapes, *oid, false)),
+            (None, Kind::Procedure(oid)) => self.end(job.run, || body(job, &self.shapes, *oid, true)),
             (None, Kind::Edge { namespace, name }) => self.edge(job, namespace.as_deref(), name),
         };
         let outcome = match outcome {
             Ok(next) => next,
+            Err(failed) if self.claiming.get() => {
+                // The job did what it should, and what it did was undone by no fault of its own.
+                log!(
+                    "jobs: job {} is handed back, since no other can be claimed: {}",
+                    hex(job.run.job),
+                    failed.text
+                );
+                self.give_up(Some(job.run));
+            }
             Err(failed) => {
                 let stop = self.finishing();
                 if stop.is_some() {
@@ -244,7 +293,13 @@ impl Executor {
             if !queue::finish(self.worker, run, &ended)? {
                 return Err(Failed::because("the run is not this worker's any more"));
             }
-            if guard::spent() { Ok(None) } else { queue::claim(self.worker) }
+            if guard::spent() {
+                return Ok(None);
+            }
+            self.claiming.set(true);
+            let next = queue::claim(self.worker)?;
+            self.claiming.set(false);
+            Ok(next)
         })
     }
 
@@ -328,9 +383,9 @@ fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result
 }
 
 /// A function or procedure of the database. An error that ends the whole transaction is thrown on.
-fn body(job: &Job, oid: u32, procedure: bool) -> Result<Ended, Failed> {
+fn body(job: &Job, shapes: &Shapes, oid: u32, procedure: bool) -> Result<Ended, Failed> {
     let called = as_submitter(job, || {
-        let Some(function) = function::describe(&[oid]).remove(&oid) else {
+        let Some(function) = shapes.of(oid) else {
             return Err(Error::refused(
                 "42883",
                 "its function does not exist any more. Nothing was run.",

@@ -121,13 +121,16 @@ fn look(started: &mut HashMap<u32, DynamicBackgroundWorker>) -> Result<i64, Fail
                 started.insert(database.oid, handle);
             }
             None => {
-                log!(
-                    "jobs: those of database {} cannot be run, all of max_worker_processes are in use; tried again every {} s",
-                    database.name,
-                    LOOK / 1000
-                );
-                if let Some(entry) = SHARED.exclusive().database(database.oid) {
-                    entry.full = true;
+                let known = SHARED
+                    .exclusive()
+                    .database(database.oid)
+                    .is_some_and(|entry| std::mem::replace(&mut entry.full, true));
+                if !known {
+                    log!(
+                        "jobs: those of database {} cannot be run, all of max_worker_processes are in use; tried again every {} s",
+                        database.name,
+                        LOOK / 1000
+                    );
                 }
             }
         }

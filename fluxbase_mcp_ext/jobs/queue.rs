@@ -2,7 +2,12 @@
 //!
 //! Invariant: nothing else of the tables is read or written by a worker, and its role may do nothing else.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use pgrx::datum::{DatumWithOid, Uuid};
+use pgrx::pg_sys::PgOid;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
 use pgrx::{Spi, pg_sys};
 
 use super::process::Failed;
@@ -53,13 +58,38 @@ fn failed(error: pgrx::spi::Error) -> Failed {
     Failed::because(&format!("calling a function of the queue: {error}"))
 }
 
+thread_local! {
+    /// The plans of what is asked again and again, by the text of the statement. They stay as long as the process: freeing them at its end
+    /// would be a call of Postgres after Postgres has ended.
+    static KEPT: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
+}
+
+/// Runs a statement of ours with a plan that is kept.
+fn kept<'conn>(
+    client: &mut SpiClient<'conn>,
+    sql: &'static str,
+    values: &[DatumWithOid<'_>],
+) -> Result<SpiTupleTable<'conn>, pgrx::spi::Error> {
+    let known = KEPT.with_borrow(|kept| kept.get(sql).copied());
+    let plan = match known {
+        Some(plan) => plan,
+        None => {
+            let types: Vec<PgOid> = values.iter().map(|value| PgOid::from(value.oid())).collect();
+            let plan: &'static _ = Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
+            KEPT.with_borrow_mut(|kept| kept.insert(sql, plan));
+            plan
+        }
+    };
+    client.update(plan, None, values)
+}
+
 /// Calls one and gives the first column of its first row.
 fn one<T: pgrx::FromDatum + pgrx::IntoDatum>(
-    sql: &str,
+    sql: &'static str,
     values: &[DatumWithOid<'_>],
 ) -> Result<Option<T>, Failed> {
     Spi::connect_mut(|client| {
-        let rows = client.update(sql, None, values)?;
+        let rows = kept(client, sql, values)?;
         if rows.is_empty() { Ok(None) } else { rows.first().get::<T>(1) }
     })
     .map_err(failed)
@@ -104,7 +134,7 @@ SELECT id, run, job_name, kind, target, edge_namespace, edge_function, payload::
        max_duration_seconds, progress_timeout_seconds IS NOT NULL, problem
   FROM mcp._jobs_claim($1, 1, make_interval(secs => $2))";
     Spi::connect_mut(|client| {
-        let mut rows = client.update(SQL, None, &[uuid(worker).into(), f64::from(LEASE).into()])?;
+        let mut rows = kept(client, SQL, &[uuid(worker).into(), f64::from(LEASE).into()])?;
         let Some(row) = rows.next() else { return Ok(None) };
         let target = row.get::<pg_sys::Oid>(5)?.map_or(0, pg_sys::Oid::to_u32);
         let kind = match row.get::<String>(4)?.as_deref() {
@@ -141,6 +171,8 @@ pub enum Ended {
     Completed(Option<String>),
     /// Why, and whether another attempt may help.
     Failed(String, bool),
+    /// Its process is no more.
+    Lost(String),
     Cancelled(String),
 }
 
@@ -150,6 +182,7 @@ pub fn finish(worker: Id, run: Run, ended: &Ended) -> Result<bool, Failed> {
     let (outcome, result, error, retry) = match ended {
         Ended::Completed(result) => ("completed", result.as_deref(), None, true),
         Ended::Failed(why, retry) => ("failed", None, Some(why.as_str()), *retry),
+        Ended::Lost(why) => ("lost", None, Some(why.as_str()), true),
         Ended::Cancelled(why) => ("cancelled", None, Some(why.as_str()), true),
     };
     let status = one::<String>(
@@ -169,8 +202,11 @@ pub fn finish(worker: Id, run: Run, ended: &Ended) -> Result<bool, Failed> {
 
 /// Hands a run back that was claimed and not begun.
 pub fn hand_back(worker: Id, run: Run) -> Result<(), Failed> {
-    one::<i32>("SELECT mcp._jobs_release($1, ARRAY[$2])", &[uuid(worker).into(), uuid(run.job).into()])
-        .map(|_| ())
+    one::<i32>(
+        "SELECT mcp._jobs_release($1, ARRAY[$2], ARRAY[$3])",
+        &[uuid(worker).into(), uuid(run.job).into(), run.number.into()],
+    )
+    .map(|_| ())
 }
 
 /// Extends the leases of these runs; which of them must end, and why.
@@ -182,7 +218,7 @@ pub fn heartbeat(worker: Id, runs: &[Run]) -> Result<Vec<(Run, String)>, Failed>
     Spi::connect_mut(|client| {
         let values = [uuid(worker).into(), ids.into(), numbers.into(), f64::from(LEASE).into()];
         let mut verdicts = Vec::new();
-        for row in client.update(SQL, None, &values)? {
+        for row in kept(client, SQL, &values)? {
             let run = Run {
                 job: row.get::<Uuid>(1)?.map_or([0; 16], |id| *id.as_bytes()),
                 number: row.get::<i32>(2)?.unwrap_or(0),

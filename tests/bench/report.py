@@ -139,7 +139,7 @@ median and the lowest and highest. Every answer was checked before it was timed 
 {machine}
 {sections}
 Planning a call without Postgres: [benchmarks/plan.md](benchmarks/plan.md). Edge functions beside other calls: [benchmarks/functions.md](benchmarks/functions.md). Files of 1 MB:
-[benchmarks/files.md](benchmarks/files.md).
+[benchmarks/files.md](benchmarks/files.md). Background jobs: [benchmarks/jobs.md](benchmarks/jobs.md).
 """
 
 

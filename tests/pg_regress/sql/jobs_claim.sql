@@ -65,14 +65,35 @@ SELECT mcp._jobs_progress(:'it', :'w1', :run_of_it, 1, NULL, NULL);
 SELECT count(*) FROM mcp._jobs_heartbeat(:'w1', ARRAY[:'it']::uuid[], ARRAY[:run_of_it], '1 minute');
 
 -- Handed back: as if it had not been claimed, but what the old run writes is refused.
-SELECT mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[]), mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[]);
+SELECT mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[], ARRAY[:run_of_it]), mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[], ARRAY[:run_of_it]);
 SELECT status, attempts, run, started_at, progress, error_message FROM jobs.queue WHERE job_name = 'second';
 UPDATE jobs.queue SET priority = 100 WHERE job_name = 'second';
 SELECT run, attempt FROM mcp._jobs_claim(:'w1', 1, '1 minute') WHERE job_name = 'second';
-SELECT mcp._jobs_finish(:'it', :'w1', :run_of_it, 'completed');
+SELECT mcp._jobs_finish(:'it', :'w1', :run_of_it, 'completed'), mcp._jobs_finish(:'it', :'w1', :run_of_it, 'lost');
+SELECT mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[], ARRAY[:run_of_it]);
 UPDATE jobs.queue SET cancel_requested_at = now() WHERE job_name = 'second';
-SELECT mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[]);
+SELECT mcp._jobs_release(:'w1', ARRAY[:'it']::uuid[], ARRAY[:run_of_it + 1]);
 SELECT status FROM jobs.queue WHERE job_name = 'second';
+
+-- A job without retries whose worker is gone is taken over, twice; one that fails is not tried again.
+CREATE FUNCTION t.lose() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE jobs.queue SET run_after = now() WHERE job_name = 'fragile';
+    PERFORM mcp._jobs_claim(gen_random_uuid(), 1, '-1 s');
+    PERFORM mcp._jobs_take_back();
+    RETURN (SELECT concat_ws(' ', status, attempts, retry_count, error_message) FROM jobs.queue WHERE job_name = 'fragile');
+END
+$$;
+SELECT t.put('fragile', 1000) IS NOT NULL;
+UPDATE jobs.queue SET max_retries = 0 WHERE job_name = 'fragile';
+SELECT t.lose();
+SELECT t.lose();
+BEGIN;
+UPDATE jobs.queue SET run_after = now() WHERE job_name = 'fragile';
+SELECT job_name, run FROM mcp._jobs_claim(:'w1', 1, '1 minute');
+SELECT t.fail('fragile');
+ROLLBACK;
+SELECT t.lose();
 
 -- When to look again: the earliest of leases, pauses and schedules.
 DELETE FROM jobs.queue WHERE status <> 'pending';
@@ -105,4 +126,4 @@ SELECT t.plan('SELECT d.id FROM jobs.queue AS d WHERE d.status = ''pending'' AND
 
 SET client_min_messages = warning;
 DROP SCHEMA jobs, jobwork CASCADE;
-DROP FUNCTION t.put, t.fail, t.plan;
+DROP FUNCTION t.put, t.fail, t.lose, t.plan;

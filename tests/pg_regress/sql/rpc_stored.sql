@@ -32,10 +32,13 @@ SELECT id, body, '$most' AS literal, /* $since */ $q$ || '$x$ $most $x$' || $q$ 
   FROM notes WHERE ($since IS NULL OR at >= $since) ORDER BY id LIMIT $most -- $nothing
 $q$);
 SELECT mcp.define_rpc(E'-- @fluxbase:name mine\n-- @fluxbase:allowed-schemas stored_app\nSELECT count(*) AS count, $caller_id::uuid AS id, $caller_role AS role, $caller_email AS email FROM notes');
-SELECT mcp.define_rpc(E'-- @fluxbase:name clear\n-- @fluxbase:namespace admin\n-- @fluxbase:allowed-schemas stored_app\n-- @fluxbase:require-role service_role\n-- @fluxbase:schedule 0 3 * * *\nDELETE FROM notes WHERE owner = $owner');
+SELECT mcp.define_rpc(E'-- @fluxbase:name clear\n-- @fluxbase:namespace admin\n-- @fluxbase:allowed-schemas stored_app\n-- @fluxbase:require-role service_role\nDELETE FROM notes WHERE owner = $owner');
 SELECT mcp.define_rpc(E'-- @fluxbase:name open\n-- @fluxbase:public\nSELECT 1 AS one, 1 AS one');
 SELECT mcp.define_rpc(E'-- @fluxbase:name forget\n-- @fluxbase:allowed-schemas stored_app\n-- @fluxbase:disable-execution-logs\nWITH gone AS (DELETE FROM notes WHERE id = $id RETURNING *) SELECT id, at FROM gone');
-SELECT name, namespace, input_schema, output_schema, allowed_tables, allowed_schemas, max_execution_time_seconds, version, require_roles, is_public, schedule FROM rpc.procedures ORDER BY name;
+SELECT name, namespace, input_schema, output_schema, allowed_tables, allowed_schemas, max_execution_time_seconds, version, require_roles, is_public FROM rpc.procedures ORDER BY name;
+-- What would never run is not stored.
+SELECT t.try($r$SELECT mcp.define_rpc(E'-- @fluxbase:name nightly\n-- @fluxbase:schedule 0 3 * * *\nSELECT 1 AS one')$r$);
+SELECT count(*) FROM rpc.procedures WHERE name = 'nightly';
 
 SELECT t.rpc('add_note', '{"body": "first; ''$body'' -- x", "mood": "happy"}');
 SELECT t.rpc('add_note', '{"body": null}');

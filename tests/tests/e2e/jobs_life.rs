@@ -12,7 +12,7 @@ use postgres::Client;
 use serde_json::{Value, json};
 
 /// Generous: nothing here judges how fast the machine is.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// What the jobs do.
 const WORK: &str = "
@@ -63,16 +63,17 @@ SELECT mcp.register_job(n, to_regprocedure('work.' || f), max_retries => r, back
        AS j(n, f, r, t);
 ";
 
-struct Jobs {
-    cluster: Cluster,
-    database: Database,
-    admin: Client,
-    a: Key,
+/// A server with those jobs, and keys of two users.
+pub(super) struct Jobs {
+    pub(super) cluster: Cluster,
+    pub(super) database: Database,
+    pub(super) admin: Client,
+    pub(super) a: Key,
     b: Key,
 }
 
 impl Jobs {
-    fn start(more: &str) -> Jobs {
+    pub(super) fn start(more: &str) -> Jobs {
         let cluster = Cluster::start(&format!("max_worker_processes = 16\n{more}"));
         let database = Database::create(&cluster, "app");
         let mut admin = database.admin();
@@ -92,14 +93,14 @@ impl Jobs {
         Jobs { cluster, database, admin, a, b }
     }
 
-    fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         self.admin = eventually(LONG, "the server answers", || {
             fluxbase_tests::cluster::connect(&self.database.admin_url).ok()
         });
     }
 
     /// Calls a tool with a key, in SQL.
-    fn call(&mut self, key: &Key, tool: &str, arguments: &Value) -> Value {
+    pub(super) fn call(&mut self, key: &Key, tool: &str, arguments: &Value) -> Value {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
         let mut transaction = self.admin.transaction().expect("begun");
         transaction.execute("SELECT mcp.authenticate($1)", &[&key.plain]).expect("taken");
@@ -112,12 +113,12 @@ impl Jobs {
         serde_json::from_str(reply["result"]["content"][0]["text"].as_str().expect("a text")).expect("JSON")
     }
 
-    fn submit(&mut self, key: &Key, name: &str, payload: Value) -> String {
+    pub(super) fn submit(&mut self, key: &Key, name: &str, payload: Value) -> String {
         let answer = self.call(key, "submit_job", &json!({ "job_name": name, "payload": payload }));
         answer["job_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    fn row(&mut self, id: &str) -> Value {
+    pub(super) fn row(&mut self, id: &str) -> Value {
         let row = self
             .admin
             .query_one("SELECT to_jsonb(q)::text FROM jobs.queue AS q WHERE id::text = $1", &[&id])
@@ -126,7 +127,7 @@ impl Jobs {
     }
 
     /// Waits for a status; the row then.
-    fn wait(&mut self, id: &str, status: &str) -> Value {
+    pub(super) fn wait(&mut self, id: &str, status: &str) -> Value {
         let begun = std::time::Instant::now();
         loop {
             let row = self.row(id);
@@ -143,7 +144,7 @@ impl Jobs {
     }
 
     /// The process that runs it.
-    fn pid_of(&mut self, id: &str) -> i32 {
+    pub(super) fn pid_of(&mut self, id: &str) -> i32 {
         eventually(LONG, "a process runs it", || {
             let row = self
                 .admin
@@ -153,12 +154,12 @@ impl Jobs {
         })
     }
 
-    fn number(&mut self, sql: &str) -> i64 {
+    pub(super) fn number(&mut self, sql: &str) -> i64 {
         self.admin.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
     }
 }
 
-fn kill(pid: i32) {
+pub(super) fn kill(pid: i32) {
     run(settings().as_user("kill").args(["-9", &pid.to_string()]));
 }
 
@@ -395,44 +396,6 @@ fn what_ends_in_the_middle_is_done_later() {
     jobs.admin.execute("SELECT pg_terminate_backend($1)", &[&pid]).expect("ended");
     let row = jobs.wait(&id, "completed");
     assert_eq!(row["attempts"], json!(2), "{row}");
-}
-
-/// Proves that a thousand jobs are each done once while the processes are killed.
-#[test]
-fn a_thousand_are_done_once_each() {
-    let mut jobs = Jobs::start("");
-    let a = jobs.a.clone();
-    jobs.submit(&a, "effect", json!({"n": 0}));
-    jobs.admin
-        .batch_execute(
-            "INSERT INTO jobs.queue (namespace, function_id, job_name, payload, role_name, created_by, key_id, claims, max_retries)
-             SELECT q.namespace, q.function_id, q.job_name, jsonb_build_object('n', n), q.role_name, q.created_by, q.key_id, q.claims, 20
-               FROM jobs.queue AS q, generate_series(1, 1000) AS n WHERE q.job_name = 'effect'",
-        )
-        .expect("queued");
-    for _ in 0..3 {
-        let victim = eventually(LONG, "a process is there", || {
-            let row = jobs.admin.query_opt(
-                "SELECT pid FROM mcp.jobs_status() WHERE process = 'executor' AND pid IS NOT NULL LIMIT 1",
-                &[],
-            );
-            row.ok().flatten().map(|row| row.get::<_, i32>(0))
-        });
-        kill(victim);
-        std::thread::sleep(Duration::from_millis(500));
-        jobs.again();
-    }
-    let begun = std::time::Instant::now();
-    while jobs.number("SELECT count(*) FROM jobs.queue WHERE status IN ('pending', 'running')") > 0 {
-        assert!(begun.elapsed() < LONG * 3, "{}", fluxbase_tests::cluster::tail(&jobs.cluster.log(), 20));
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(jobs.number("SELECT count(*) FROM jobs.queue WHERE status <> 'completed'"), 0);
-    assert_eq!(
-        jobs.number("SELECT count(*) FROM work.effects"),
-        1001,
-        "the key of the table is unique: none was done twice"
-    );
 }
 
 /// Proves that workers are in nobody's way: DROP DATABASE, a copy, DROP EXTENSION; that upkeep runs, and that doctor and status tell.

@@ -107,6 +107,50 @@ fn two_listeners_tell_what_changed_for_a_key() {
     );
 }
 
+/// Proves that a stream is told when a procedure becomes a tool of its own and when that is taken back, and that nothing is told of one that is none, or
+/// that the key's role may not execute.
+#[test]
+fn a_procedure_that_becomes_a_tool_is_told() {
+    admin(
+        "CREATE FUNCTION public.sub_rpc() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x' $$;
+         CREATE FUNCTION public.sub_rpc_hidden() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x' $$;
+         REVOKE EXECUTE ON FUNCTION public.sub_rpc(), public.sub_rpc_hidden() FROM PUBLIC;
+         GRANT EXECUTE ON FUNCTION public.sub_rpc() TO authenticated",
+    );
+    let listener = start(&[]);
+    let key = |name: &str, scopes: &str| {
+        stage().database.client_key(&["--name", name, "--user", TENANT_A, "--scopes", scopes])
+    };
+    let (may, other) = (key("listens to procedures", "execute:rpc"), key("listens to tables", "read:tables"));
+    let mut stream = listen(&listener, &may, "rpc", json!({ "toolsListChanged": true }));
+    let mut without = listen(&listener, &other, "tables", json!({ "toolsListChanged": true }));
+    let tools = |key: &Key| -> Vec<String> {
+        let reply = listener.client(key).request("tools/list", json!({})).json();
+        let tools = reply["result"]["tools"].as_array().expect("a list").clone();
+        tools.iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    admin(
+        "SELECT mcp.expose_rpc('public.sub_rpc_hidden()', as_tool => true); SELECT mcp.expose_rpc('public.sub_rpc()')",
+    );
+    admin("SELECT mcp.expose_rpc('public.sub_rpc()', as_tool => true)");
+    assert_eq!(method(&mut stream), "notifications/tools/list_changed");
+    assert!(tools(&may).contains(&"sub_rpc".to_owned()), "it is listed when it is told");
+    admin("SELECT mcp.unexpose_rpc('sub_rpc')");
+    assert_eq!(method(&mut stream), "notifications/tools/list_changed");
+    assert!(!tools(&may).contains(&"sub_rpc".to_owned()), "it is gone when that is told");
+    // The next thing that either stream hears is the end of its key: nothing was told twice, and the other was told nothing.
+    for (name, stream) in [("listens to procedures", &mut stream), ("listens to tables", &mut without)] {
+        stage().database.admin().execute("SELECT mcp.revoke_key('client', $1)", &[&name]).expect("revoked");
+        assert_eq!(
+            stream.next_event(SOON).expect("it is told that the key has ended")["error"]["code"],
+            -32005
+        );
+    }
+    admin(
+        "SELECT mcp.unexpose_rpc('sub_rpc_hidden'); DROP FUNCTION public.sub_rpc(), public.sub_rpc_hidden()",
+    );
+}
+
 /// Proves that open streams hold no connection of the pool, that a key has its share of them and no more, and that a stream ends with its last
 /// message after session_timeout, and when the listener ends.
 #[test]
