@@ -91,9 +91,9 @@ BEGIN
         CREATE VIEW mcp.audit_denied AS
         SELECT date_trunc('hour', l.at) AS hour, l.key_id, l.key_name, l.role, l.address, l.tool, l.object, l.code, l.note AS reason,
                sum(l.times) AS times, min(l.at) AS first_at, max(l.at) AS last_at
-          FROM mcp.audit_log AS l WHERE l.outcome = 'denied'
+          FROM mcp.audit_log AS l WHERE l.outcome = 'denied' OR l.code = '42P01'
          GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9;
-        COMMENT ON VIEW mcp.audit_denied IS 'Calls that a scope, a privilege or a list of the operator''s forbade, by hour.';
+        COMMENT ON VIEW mcp.audit_denied IS 'What a scope, a privilege or a list of the operator''s forbade, and tables that are not there for who asked, by hour.';
     END IF;
     IF to_regclass('mcp.audit_unusual_tables') IS NULL THEN
         CREATE VIEW mcp.audit_unusual_tables AS
@@ -101,7 +101,7 @@ BEGIN
           FROM (SELECT l.key_id, l.key_name, l.role, o.object, count(*) AS calls, sum(l.rows) AS rows, min(l.at) AS first_at,
                        max(l.at) AS last_at, min(min(l.at)) OVER (PARTITION BY l.key_id, l.role) AS known_since
                   FROM mcp.audit_log AS l CROSS JOIN LATERAL string_to_table(l.object, ', ') AS o(object)
-                 WHERE l.tool IN ('query_table', 'insert_record', 'update_record', 'delete_record', 'write_batch')
+                 WHERE l.outcome = 'ok' AND l.tool IN ('query_table', 'insert_record', 'update_record', 'delete_record', 'write_batch')
                  GROUP BY 1, 2, 3, 4) AS u
          WHERE u.first_at >= u.known_since + interval '1 day';
         COMMENT ON VIEW mcp.audit_unusual_tables IS 'Tables that a key turned to for the first time when it had been at work for a day or more.';
@@ -144,6 +144,7 @@ BEGIN
     IF to_regclass('mcp.' || name) IS NULL THEN
         EXECUTE format('CREATE TABLE mcp.%I PARTITION OF mcp.audit_log FOR VALUES FROM (%L) TO (%L)', name,
                        day::timestamptz, (day + 1)::timestamptz);
+        EXECUTE format('ALTER TABLE mcp.%I OWNER TO mcp_owner', name);
         EXECUTE format('REVOKE ALL ON mcp.%I FROM PUBLIC', name);
     END IF;
 END
@@ -245,7 +246,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
     seal record;
-    before record;
+    before_batch bigint;
+    before_digest bytea;
     found_rows bigint;
     problems int := 0;
     total bigint := 0;
@@ -257,11 +259,11 @@ BEGIN
     END IF;
     FOR seal IN SELECT s.batch, s.logged_at, s.rows, s.previous, s.digest, s.removed_at FROM mcp.audit_seals AS s ORDER BY s.batch LOOP
         wrong := NULL;
-        IF before IS NOT NULL AND seal.batch <> before.batch + 1 THEN
-            wrong := format('batches %s to %s are missing', before.batch + 1, seal.batch - 1);
-        ELSIF before IS NOT NULL AND seal.previous <> before.digest THEN
-            wrong := format('batch %s does not follow batch %s', seal.batch, before.batch);
-        ELSIF before IS NULL AND seal.batch = 1 AND seal.previous <> '' THEN
+        IF seal.batch <> before_batch + 1 THEN
+            wrong := format('batches %s to %s are missing', before_batch + 1, seal.batch - 1);
+        ELSIF seal.previous <> before_digest THEN
+            wrong := format('batch %s does not follow batch %s', seal.batch, before_batch);
+        ELSIF seal.batch = 1 AND seal.previous <> '' THEN
             wrong := 'batch 1 is not the first one';
         ELSIF seal.removed_at IS NULL THEN
             SELECT count(*) INTO found_rows FROM mcp.audit_log AS l WHERE l.logged_at = seal.logged_at AND l.batch = seal.batch;
@@ -277,7 +279,8 @@ BEGIN
             RETURN QUERY SELECT false, seal.batch, seal.batch, NULL::bigint, encode(seal.digest, 'hex'), wrong;
         END IF;
         first := coalesce(first, seal.batch);
-        before := seal;
+        before_batch := seal.batch;
+        before_digest := seal.digest;
     END LOOP;
     SELECT count(*) INTO found_rows FROM mcp.audit_log AS l
      WHERE NOT EXISTS (SELECT FROM mcp.audit_seals AS s WHERE s.batch = l.batch AND s.logged_at = l.logged_at);
@@ -286,7 +289,7 @@ BEGIN
         RETURN QUERY SELECT false, NULL::bigint, NULL::bigint, found_rows, NULL::text, format('%s rows belong to no batch', found_rows);
     END IF;
     IF problems = 0 THEN
-        RETURN QUERY SELECT true, first, before.batch, total, encode(before.digest, 'hex'), NULL::text;
+        RETURN QUERY SELECT true, first, before_batch, total, encode(before_digest, 'hex'), NULL::text;
     END IF;
 END
 $$;

@@ -59,8 +59,7 @@ impl Refused {
 
     fn add(&self, key: (Why, IpAddr), times: u32) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key =
-            if counts.len() < MOST || counts.contains_key(&key) { key } else { (key.0, ANYBODY) };
+        let key = if counts.len() < MOST || counts.contains_key(&key) { key } else { (key.0, ANYBODY) };
         let count = counts.entry(key).or_insert(0);
         *count = count.saturating_add(times);
     }
@@ -81,7 +80,10 @@ impl Refused {
         }
         let told = timeout(WITHIN, async {
             let mut connection = Connection::open(target).await.map_err(|error| error.to_string())?;
-            connection.simple_query(&statement(&counts)).await.map_err(|error| crate::connection::reason(&error))
+            connection
+                .simple_query(&statement(&counts))
+                .await
+                .map_err(|error| crate::connection::reason(&error))
         });
         let failed = match told.await {
             Ok(Ok(_)) => return,
@@ -97,9 +99,8 @@ impl Refused {
 
 /// Fixed words, addresses and numbers: nothing in it was a client's text.
 fn statement(counts: &Counts) -> String {
-    let mut sql = String::from(
-        "SELECT pg_catalog.count(mcp._audit_refused(r.why, r.address, r.times)) FROM (VALUES ",
-    );
+    let mut sql =
+        String::from("SELECT pg_catalog.count(mcp._audit_refused(r.why, r.address, r.times)) FROM (VALUES ");
     for (n, ((why, address), times)) in counts.iter().enumerate() {
         let comma = if n > 0 { ", " } else { "" };
         let times = i32::try_from(*times).unwrap_or(i32::MAX);

@@ -41,8 +41,7 @@ impl Audited {
     }
 
     fn again(&mut self) {
-        self.admin =
-            eventually(LONG, "the server answers", || connect(&self.database.admin_url).ok());
+        self.admin = eventually(LONG, "the server answers", || connect(&self.database.admin_url).ok());
     }
 
     /// The one number of a question.
@@ -122,7 +121,10 @@ fn a_thousand_calls_leave_a_thousand_records() {
          AND rows IS NOT NULL AND duration_ms > 0 AND at <= logged_at AND address << '127.77.0.0/16' AND code IS NULL AND arguments IS NULL"
     );
     assert_eq!(audited.number(&like), 1000);
-    assert_eq!(audited.number("SELECT count(DISTINCT address) FROM mcp.audit_log WHERE tool = 'query_table'"), 16);
+    assert_eq!(
+        audited.number("SELECT count(DISTINCT address) FROM mcp.audit_log WHERE tool = 'query_table'"),
+        16
+    );
     audited.is_whole();
 }
 
@@ -143,20 +145,25 @@ fn refused_requests_are_counted() {
     assert_eq!(post(here, &[JSON, ("X-Client-Key", "nonsense")]), 401);
     assert_eq!(post(here, &[JSON, ("Origin", "https://evil.example")]), 403);
     let of = |what: &str, address| {
-        format!("SELECT coalesce(sum(times), 0) FROM mcp.audit_log WHERE note = '{what}' AND address = '{address}'")
+        format!(
+            "SELECT coalesce(sum(times), 0) FROM mcp.audit_log WHERE note = '{what}' AND address = '{address}'"
+        )
     };
     audited.until(&of("revoked key", here), 1);
     audited.until(&of("no key, or a malformed one", here), 2);
     audited.until(&of("host or origin not allowed", here), 1);
     // The revoked one is known by name; what was no key is not repeated anywhere.
     assert_eq!(
-        audited.number("SELECT count(*) FROM mcp.audit_failed_keys WHERE key_name = 'Revoked' AND reason = 'revoked key'"),
+        audited.number(
+            "SELECT count(*) FROM mcp.audit_failed_keys WHERE key_name = 'Revoked' AND reason = 'revoked key'"
+        ),
         1
     );
     assert_eq!(audited.number("SELECT count(*) FROM mcp.audit_log AS l WHERE l::text ~ 'nonsense'"), 0);
     // A flood from one address: twenty reach Postgres, and all are counted.
     let there = fresh_address();
-    revoked.plain = fluxbase_credential::Key::generate(fluxbase_credential::Kind::Client).expect("random").reveal();
+    revoked.plain =
+        fluxbase_credential::Key::generate(fluxbase_credential::Kind::Client).expect("random").reveal();
     let headers = [JSON, ("X-Client-Key", revoked.plain.as_str())];
     for n in 0..200 {
         assert_eq!(post(there, &headers), if n < 20 { 401 } else { 429 }, "{n}");
@@ -171,12 +178,18 @@ fn refused_requests_are_counted() {
     );
     // A key's own limit.
     let slow = audited.database.client_key(&["--name", "Slow", "--scopes", "read:tables"]);
-    audited.admin.batch_execute("UPDATE mcp.keys SET rate_limit_per_min = 1 WHERE name = 'Slow'").expect("limited");
+    audited
+        .admin
+        .batch_execute("UPDATE mcp.keys SET rate_limit_per_min = 1 WHERE name = 'Slow'")
+        .expect("limited");
     let address = fresh_address();
     let statuses: Vec<u16> = (0..8).map(|_| post(address, &[JSON, slow.pair()])).collect();
     let limited = statuses.iter().filter(|&&status| status == 429).count() as i64;
     assert!(limited >= 5, "{statuses:?}");
-    audited.until("SELECT coalesce(sum(times), 0)::int8 FROM mcp.audit_rate_limits WHERE key_name = 'Slow'", limited);
+    audited.until(
+        "SELECT coalesce(sum(times), 0)::int8 FROM mcp.audit_rate_limits WHERE key_name = 'Slow'",
+        limited,
+    );
     audited.is_whole();
 }
 
@@ -196,7 +209,8 @@ fn a_call_that_is_ended_from_outside_is_recorded() {
                 let mut client = connect(&url).expect("connected");
                 let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
                     "params": { "name": "query_table", "arguments": { "table": "nap" } } });
-                let values: [&(dyn postgres::types::ToSql + Sync); 2] = [&request.to_string(), &key.credential()];
+                let values: [&(dyn postgres::types::ToSql + Sync); 2] =
+                    [&request.to_string(), &key.credential()];
                 client.query("SELECT mcp._serve($1, $2, '{\"http\":true}')", &values).map(drop)
             });
             eventually(LONG, "it sleeps", || {
@@ -252,12 +266,18 @@ fn the_writer_may_end() {
     let made = call(1);
     audited.until(count, made);
     fluxbase_tests::cluster::run(std::process::Command::new("kill").args(["-9", &writer.to_string()]));
-    eventually(LONG, "the server has begun anew", || audited.admin.is_closed().then_some(()).or_else(|| {
-        audited.admin.simple_query("SELECT 1").err().map(drop)
-    }));
+    eventually(LONG, "the server has begun anew", || {
+        audited
+            .admin
+            .is_closed()
+            .then_some(())
+            .or_else(|| audited.admin.simple_query("SELECT 1").err().map(drop))
+    });
     audited.again();
     let mut client = listener.client(&key);
-    eventually(LONG, "calls go on", || client.call("query_table", json!({ "table": "users" })).is_ok().then_some(()));
+    eventually(LONG, "calls go on", || {
+        client.call("query_table", json!({ "table": "users" })).is_ok().then_some(())
+    });
     audited.until(count, made + 1);
     audited.is_whole();
 }
@@ -288,7 +308,8 @@ fn a_restart_loses_nothing() {
     });
     audited.cluster.start_again();
     audited.again();
-    let recorded = audited.number("SELECT count(*) FROM mcp.audit_log WHERE tool = 'query_table' AND outcome = 'ok'");
+    let recorded =
+        audited.number("SELECT count(*) FROM mcp.audit_log WHERE tool = 'query_table' AND outcome = 'ok'");
     let (sent, answered) = (i64::from(sent.into_inner()), i64::from(answered.into_inner()));
     assert!((answered..=sent).contains(&recorded), "{recorded} recorded, {answered} answered, {sent} sent");
     audited.is_whole();
@@ -334,7 +355,9 @@ fn records_without_room_are_counted_or_refused() {
     assert_eq!(refused.status(), 503, "{}", refused.response.text());
     assert!(refused.response.text().contains("mcp.audit = strict"), "{}", refused.response.text());
     blocker.batch_execute("ROLLBACK").expect("free");
-    eventually(LONG, "calls are made again", || client.call("query_table", long.clone()).is_ok().then_some(()));
+    eventually(LONG, "calls are made again", || {
+        client.call("query_table", long.clone()).is_ok().then_some(())
+    });
     audited.until(count, made + 1);
     assert_eq!(audited.number("SELECT sum(times) FROM mcp.audit_log WHERE outcome = 'lost'"), lost);
     audited.is_whole();
@@ -354,7 +377,9 @@ fn a_standby_writes_to_its_log() {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": { "name": "query_table", "arguments": { "table": "users", "filter": { "email": "eq.hidden-value" } } } });
     let values: [&(dyn postgres::types::ToSql + Sync); 2] = [&request.to_string(), &key.credential()];
-    there.query("SELECT mcp._serve($1, $2, '{\"http\":true,\"address\":\"192.0.2.77\"}')", &values).expect("answered");
+    there
+        .query("SELECT mcp._serve($1, $2, '{\"http\":true,\"address\":\"192.0.2.77\"}')", &values)
+        .expect("answered");
     let line = eventually(LONG, "a line in the log", || {
         standby.log().lines().find(|line| line.contains("fluxbase_mcp_ext audit: {")).map(str::to_owned)
     });
