@@ -158,19 +158,19 @@ SELECT t.try('DELETE FROM mcp.audit_log'), t.try('UPDATE mcp.audit_seals SET row
 RESET ROLE;
 
 -- The questions of a security review: keys that were not accepted, limits, what was denied, deletes of many rows, tables that are new to a key.
-SELECT t.key('gone'), t.key('fast', rate => 1);
+SELECT t.key('audit_gone'), t.key('audit_fast', rate => 1);
 \o /dev/null
-SELECT mcp.revoke_key('client', 'gone');
-SELECT t.via('gone', 'query_table', '{"table": "audited"}', '{"http": true, "address": "192.0.2.8"}');
+SELECT mcp.revoke_key('client', 'audit_gone');
+SELECT t.via('audit_gone', 'query_table', '{"table": "audited"}', '{"http": true, "address": "192.0.2.8"}');
 SELECT t.http('{}', 'fbk:00000000000000ff:' || repeat('0', 64), '{"http": true, "address": "192.0.2.8"}');
-SELECT t.http('{"jsonrpc":"2.0","id":1,"method":"ping"}', t.credential('fast'), '{"http": true, "address": "192.0.2.8"}') FROM generate_series(1, 40);
+SELECT t.http('{"jsonrpc":"2.0","id":1,"method":"ping"}', t.credential('audit_fast'), '{"http": true, "address": "192.0.2.8"}') FROM generate_series(1, 40);
 SELECT t.via('a', 'delete_record', '{"table": "audited", "filter": {"id": "gt.20"}, "returning": "none"}');
 \o
 SELECT t.try('SELECT mcp.authenticate(''nonsense'')');
 DO $$
 BEGIN
     FOR n IN 1..600 LOOP
-        EXIT WHEN (SELECT sum(times) >= 39 FROM mcp.audit_rate_limits);
+        EXIT WHEN (SELECT sum(times) >= 39 FROM mcp.audit_rate_limits) AND (SELECT count(*) = 3 FROM mcp.audit_failed_keys) AND EXISTS (SELECT FROM mcp.audit_denied WHERE reason IS NOT NULL);
         PERFORM pg_sleep(0.1);
     END LOOP;
 END
