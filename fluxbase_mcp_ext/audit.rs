@@ -149,8 +149,8 @@ impl Call {
             return reply;
         }
         let Some(mut open) = OPEN.with_borrow_mut(Vec::pop) else { return reply };
-        // Another server answers it, and records it.
-        if standby::is_misdirected(&reply) {
+        // Another server answers it, and records it. A notification asks for nothing and does nothing.
+        if standby::is_misdirected(&reply) || (method.is_none() && reply.body.is_none()) {
             return reply;
         }
         let rpc_code = reply.body.as_deref().and_then(error_code).unwrap_or(0);

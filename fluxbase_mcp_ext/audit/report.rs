@@ -46,7 +46,8 @@ fn audit_batch() -> TableIterator<
         name!(arguments, Option<String>),
     ),
 > {
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    // What JSON may hold and a text of Postgres may not: one such name must not keep a whole batch from being written.
+    let text = |text: &str| (!text.is_empty()).then(|| text.replace('\0', "\u{fffd}"));
     let rows: Vec<_> = writer::BATCHED.with_borrow(|bytes| {
         Records(bytes)
             .map(|record| {

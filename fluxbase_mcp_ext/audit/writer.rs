@@ -40,6 +40,11 @@ pub fn start(database: u32) {
     }
     // SAFETY: a NUL-terminated name.
     let role = unsafe { pg_sys::get_role_oid(c"mcp_audit".as_ptr(), true) };
+    // Without a role Postgres would take its first superuser.
+    if role == pg_sys::InvalidOid {
+        log!("audit: its records cannot be written, there is no role mcp_audit");
+        return;
+    }
     if process::start("fluxbase_mcp audit", "fluxbase_mcp_audit_main", database, &role.to_u32().to_string())
         .is_none()
     {

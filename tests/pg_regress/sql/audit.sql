@@ -29,7 +29,7 @@ BEGIN
     UPDATE t.seen SET batch = coalesce((SELECT max(s.batch) FROM mcp.audit_seals AS s), 1) FROM t.seen AS before
      WHERE true RETURNING before.batch INTO since;
     RETURN QUERY SELECT concat_ws(' ', l.source, coalesce(l.key_name, '-'), coalesce(l.user_id, '-'), coalesce(l.role, '-'), l.login, coalesce(host(l.address), '-'),
-                                  '|', l.method, l.tool, l.object, '|', l.rows, l.outcome, l.status, l.code, l.note, l.arguments)
+                                  '|', l.method, CASE WHEN length(l.tool) > 100 THEN length(l.tool)::text ELSE l.tool END, l.object, '|', l.rows, l.outcome, l.status, l.code, l.note, l.arguments)
                    FROM mcp.audit_log AS l WHERE l.batch > since AND l.source <> 'audit' ORDER BY l.batch, l.n;
 END
 $$;
@@ -86,6 +86,11 @@ SELECT t.via('a', 'query_table', '{"table": "audited", "filter": {"nothing": "eq
 SELECT t.via('a', 'delete_record', '{"table": "audited", "filter": {"id": "gt.0"}, "max_affected": 1}');
 SELECT t.via('a', 'invoke_rpc', '{"name": "secret_thing", "params": {"name": "hush"}}');
 SELECT t.via('a', 'no_such_tool', '{"name": "hush"}');
+-- A NUL, which no text of Postgres may hold, and a name without an end.
+SELECT t.http('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nul\u0000tool","arguments":{}}}', t.credential('a'));
+SELECT t.http('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"' || repeat('x', 5000) || '","arguments":{}}}', t.credential('a'));
+-- A notification is no call.
+SELECT t.http('{"jsonrpc":"2.0","method":"notifications/initialized"}', t.credential('a'));
 SELECT t.via('a', 'delete_record', '{"table": "audited", "filter": {"id": "gt.0"}}', '{"read_only": true}');
 SELECT t.http('{"jsonrpc":"2.0","id":1,"method":"nonsense"}', t.credential('a'));
 BEGIN;
