@@ -281,15 +281,19 @@ pub fn refused(why: Why, key_id: &str, address: Option<IpAddr>, times: u32) {
         return;
     }
     let database = process::database();
-    let writer = {
+    let (due, writer) = {
         let mut shared = SHARED.exclusive();
         let due = shared.refusals.count(database, why, key_id, address, times, now());
-        shared.writer(database).filter(|_| due)
+        (due, shared.writer(database))
     };
     match writer {
-        Some(writer) if writer.is_there() => writer.wake(),
-        Some(_) => writer::start(database),
-        None => {}
+        // It looks each second by itself, too.
+        Some(writer) if writer.is_there() => {
+            if due {
+                writer.wake();
+            }
+        }
+        _ => writer::start(database),
     }
 }
 

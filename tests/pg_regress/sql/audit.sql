@@ -52,6 +52,18 @@ INSERT INTO mcp.audit_log (logged_at, batch, n, at, source, outcome, key_id, rol
 SELECT '2020-01-02 12:00+00', 1, n, '2020-01-02 12:00+00', 'http', 'ok', substr(md5('a'), 1, 16), 'authenticated', 'query_table', 'public.old', 1 FROM generate_series(1, 3) AS n;
 INSERT INTO mcp.audit_seals SELECT 1, '2020-01-02 12:00+00', 3, '', mcp._audit_digest('2020-01-02 12:00+00', 1, '');
 
+-- Also when nothing was recorded before: a refused key alone has it written.
+SELECT t.try('SELECT mcp.authenticate(''nonsense'')');
+DO $$
+BEGIN
+    FOR n IN 1..600 LOOP
+        EXIT WHEN EXISTS (SELECT FROM mcp.audit_failed_keys);
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+END
+$$;
+SELECT t.news();
+
 CREATE TABLE public.audited (id int PRIMARY KEY, owner text, secret text CHECK (secret <> 'bad'));
 INSERT INTO public.audited SELECT n, 'a', 'value' || n FROM generate_series(1, 200) AS n;
 ALTER TABLE public.audited ENABLE ROW LEVEL SECURITY;
@@ -175,13 +187,13 @@ SELECT t.try('SELECT mcp.authenticate(''nonsense'')');
 DO $$
 BEGIN
     FOR n IN 1..600 LOOP
-        EXIT WHEN (SELECT sum(times) >= 39 FROM mcp.audit_rate_limits) AND (SELECT count(*) = 3 FROM mcp.audit_failed_keys) AND EXISTS (SELECT FROM mcp.audit_denied WHERE reason IS NOT NULL);
+        EXIT WHEN (SELECT sum(times) >= 39 FROM mcp.audit_rate_limits) AND (SELECT sum(times) = 4 FROM mcp.audit_failed_keys) AND EXISTS (SELECT FROM mcp.audit_denied WHERE reason IS NOT NULL);
         PERFORM pg_sleep(0.1);
     END LOOP;
 END
 $$;
 CALL t.written();
-SELECT address, key_id = '00000000000000ff' AS other, key_name, reason, times FROM mcp.audit_failed_keys ORDER BY reason, address;
+SELECT address, key_id = '00000000000000ff' AS other, key_name, reason, sum(times) AS times FROM mcp.audit_failed_keys GROUP BY 1, 2, 3, 4 ORDER BY reason, address;
 SELECT key_name, address, reason, sum(times) FROM mcp.audit_rate_limits GROUP BY 1, 2, 3;
 SELECT key_name, role, tool, object, code, reason, sum(times) AS times FROM mcp.audit_denied GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY tool, object, code, reason;
 SELECT key_name, role, tool, object, calls > 0 AS calls, rows > 100 AS rows FROM mcp.audit_bulk_deletes;
