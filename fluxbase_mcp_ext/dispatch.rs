@@ -8,6 +8,7 @@
 //! It does not authenticate (`identity`) and knows nothing of HTTP but the status that a reply carries.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use fluxbase_delegate::Id;
@@ -15,10 +16,12 @@ use fluxbase_protocol::{
     Answers, Call, Headers, Incoming, Method, Reply, RpcError, ServerInfo, Wishes, code,
 };
 use fluxbase_query::nearest;
+use fluxbase_record::Source;
 use fluxbase_register::LIFETIME_SECONDS;
 use serde::Deserialize;
 
 use crate::ask::Ask;
+use crate::audit;
 use crate::complete;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
@@ -42,7 +45,10 @@ pub static SERVER: ServerInfo<'static> = ServerInfo {
 #[serde(default)]
 pub struct Transport {
     headers: RoutingHeaders,
-    http: bool,
+    /// Whether the message came over HTTP.
+    pub http: bool,
+    /// The client's address.
+    pub address: Option<IpAddr>,
     /// What `initialize` negotiated, where no headers repeat it: on standard input and output.
     protocol_version: Option<String>,
     allowed_tools: Vec<String>,
@@ -167,6 +173,10 @@ pub struct Caller {
     pub watch: Option<String>,
     /// For how many seconds a state between two rounds is good.
     pub state_seconds: u32,
+    /// By which way the call came.
+    pub source: Source,
+    /// The client's address.
+    pub address: Option<IpAddr>,
 }
 
 thread_local! {
@@ -204,38 +214,50 @@ pub fn caller_of_session() -> Rc<Caller> {
         pending: None,
         watch: None,
         state_seconds: LIFETIME_SECONDS,
+        source: Source::Sql,
+        address: None,
     })
 }
 
 /// The reply to a message that was parsed.
 pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>) -> Reply {
-    let call = match incoming.respond(headers, &SERVER) {
-        Ok(call) => call,
+    let record = match audit::Call::begin(&caller, incoming.id()) {
+        Ok(record) => record,
         Err(reply) => return reply,
     };
+    let call = match incoming.respond(headers, &SERVER) {
+        Ok(call) => call,
+        Err(reply) => return record.end(None, reply),
+    };
+    record.asks(&call.method);
+    let reply = respond(&call, caller);
+    record.end(Some(&call.method), reply)
+}
+
+fn respond(call: &Call, caller: Rc<Caller>) -> Reply {
     let _in_force = InForce::enter(Rc::clone(&caller));
     let _asked = registered::notify::Asked::of(&call.wishes, call.era);
     match &call.method {
         Method::Initialize { .. } => call.initialized(&SERVER),
         Method::Discover => call.discovered(&SERVER, false),
         Method::Ping | Method::SetLevel | Method::Subscribe => call.pong(),
-        Method::ListTools => list_tools(&call, &caller),
+        Method::ListTools => list_tools(call, &caller),
         Method::CallTool { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
-            call_tool(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
+            call_tool(call, &caller, name, &Request::new(call, &caller, arguments, answers))
         }
-        Method::ListResources => list_resources(&call, &caller),
-        Method::ListResourceTemplates => list_resource_templates(&call, &caller),
+        Method::ListResources => list_resources(call, &caller),
+        Method::ListResourceTemplates => list_resource_templates(call, &caller),
         Method::ReadResource { uri } => {
-            read_resource(&call, &caller, uri, true).unwrap_or_else(|refusal| refusal)
+            read_resource(call, &caller, uri, true).unwrap_or_else(|refusal| refusal)
         }
-        Method::ListPrompts => list_prompts(&call, &caller),
-        Method::Listen(filter) => subscription::look(&call, &caller, filter),
+        Method::ListPrompts => list_prompts(call, &caller),
+        Method::Listen(filter) => subscription::look(call, &caller, filter),
         // No call becomes a task yet, so there is none.
         Method::Task { id, .. } => call.unknown_task(id),
         Method::GetPrompt { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
-            get_prompt(&call, &caller, name, &Request::new(&call, &caller, arguments, answers))
+            get_prompt(call, &caller, name, &Request::new(call, &caller, arguments, answers))
         }
         Method::Complete { reference, argument, value, context } => {
             match complete::complete(&caller, &complete::Asked { reference, argument, value, context }) {
@@ -244,7 +266,7 @@ pub fn answer(incoming: Incoming, headers: Option<&Headers>, caller: Rc<Caller>)
                     call.completion(shown, values.len(), values.len() > complete::MOST)
                 }
                 Err(complete::Refusal::Unknown(error)) => call.error(&error),
-                Err(complete::Refusal::Failed(error)) => internal(&call, &error),
+                Err(complete::Refusal::Failed(error)) => internal(call, &error),
             }
         }
     }
@@ -372,7 +394,9 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
     {
         return reply;
     }
-    match guard::run(&actor(caller), tool.access, || tool.call(request), |done| !done.undo) {
+    let outcome = guard::run(&actor(caller), tool.access, || tool.call(request), |done| !done.undo);
+    audit::ended(outcome.as_ref().map(|done| done.undo));
+    match outcome {
         Ok(done) => match done.outcome {
             Outcome::Output(output) => call.tool_output(&output),
             Outcome::Content(content) => call.tool_content(&content),
@@ -474,6 +498,7 @@ fn get_prompt(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) -
 
 /// What is no tool has no result that says that it failed.
 fn internal(call: &Call, error: &Error) -> Reply {
+    audit::ended(Err(error));
     call.error(&RpcError::new(code::INTERNAL_ERROR, error.to_text()))
 }
 

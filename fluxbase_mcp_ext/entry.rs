@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use fluxbase_credential::Credential;
 use fluxbase_protocol::{Incoming, LATEST, Reply, batch, join, parse, refuse};
+use fluxbase_record::{Source, Why};
 use fluxbase_register::LIFETIME_SECONDS;
 use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
@@ -17,7 +18,7 @@ use crate::dispatch::{self, Caller, Policy, Transport};
 use crate::error;
 use crate::identity::{self, claims, rate_limit};
 use crate::standby::{self, Serving};
-use crate::{guard, gucs, subscription};
+use crate::{audit, guard, gucs, subscription};
 
 /// `mcp.handle(request jsonb)` by way of its text: numbers and ids stay exactly as they were written.
 #[pg_extern(sql = "
@@ -141,13 +142,18 @@ fn reply_to_credential(
         Ok(serving) => serving,
         Err(reply) => return reply,
     };
-    let identity = match Credential::parse(credential).map_err(|_| identity::Refusal::Unknown) {
-        Ok(credential) => identity::of_credential(&credential),
-        Err(refusal) => Err(refusal),
+    let credential = Credential::parse(credential);
+    let identity = match &credential {
+        Ok(credential) => identity::of_credential(credential),
+        Err(_) => Err(identity::Refusal::Unknown),
     };
     let identity = match identity {
         Ok(identity) => identity,
-        Err(_) => return refuse::unauthorized(id, "the key is unknown, revoked or expired."),
+        Err(refusal) => {
+            let key = credential.as_ref().map_or("", |credential| &credential.id);
+            audit::refused(Why::from(refusal), key, transport.address, 1);
+            return refuse::unauthorized(id, "the key is unknown, revoked or expired.");
+        }
     };
     let limits =
         [identity.rate_limit, gucs::rate_limit_per_min(), transport.rate_limit_per_min.filter(|&n| n > 0)];
@@ -157,8 +163,11 @@ fn reply_to_credential(
         == Some("subscriptions/listen");
     let looks_again = listens && transport.watch.as_deref().is_some_and(|seen| !seen.is_empty());
     let asked_again = looks_again || transport.pending.is_some();
+    let address = transport.address;
     let count = || match limit {
-        Some((limit, key)) if !asked_again => rate_limit::count(key, limit),
+        Some((limit, key)) if !asked_again => {
+            rate_limit::count(key, limit).inspect_err(|_| audit::refused(Why::RateLimit, key, address, 1))
+        }
         _ => Ok(()),
     };
     if let Err(seconds) = count() {
@@ -177,6 +186,7 @@ fn reply_to_credential(
     if let Some(Err(seconds)) = messages.iter().flatten().skip(1).map(|_| count()).find(Result::is_err) {
         return refuse::rate_limited(None, seconds);
     }
+    let source = if transport.http { Source::Http } else { Source::Stdio };
     let (watch, pending, batch) = (transport.watch.take(), transport.pending, messages.is_some());
     let state_seconds = transport.session_timeout.unwrap_or(LIFETIME_SECONDS);
     let policy = Policy::new(transport);
@@ -188,6 +198,8 @@ fn reply_to_credential(
         pending,
         watch,
         state_seconds,
+        source,
+        address,
     });
     let one = |message: Result<Incoming, Reply>| match message {
         Ok(incoming) => dispatch::answer(incoming, headers.as_ref(), Rc::clone(&caller)),

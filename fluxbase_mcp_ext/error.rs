@@ -77,6 +77,16 @@ impl Error {
         Error::Refused { code, message: message.into(), hint: hint.into() }
     }
 
+    /// SQLSTATE, five characters.
+    pub fn code(&self) -> &str {
+        match self {
+            Error::Arguments(error) => error.code(),
+            Error::Postgres { code, .. } => code,
+            Error::Refused { code, .. } => code,
+            Error::Internal { .. } => "XX000",
+        }
+    }
+
     /// What a model or a person reads: message, detail, constraint, hint and code, a line each.
     pub fn to_text(&self) -> String {
         let (code, detail, constraint, hint) = match self {
@@ -186,7 +196,11 @@ pub(crate) fn must_rethrow(caught: &CaughtError) -> bool {
         CaughtError::RustPanic { .. } => return false,
     };
     let code = sqlstate(code as i32);
-    code.starts_with("57") || code.starts_with("53") || code == "40001" || code == "40P01"
+    let ends_all = code.starts_with("57") || code.starts_with("53") || code == "40001" || code == "40P01";
+    if ends_all {
+        crate::audit::thrown(&code);
+    }
+    ends_all
 }
 
 /// Whether it is a cancel, by somebody or by a timer.

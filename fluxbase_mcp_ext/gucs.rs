@@ -6,7 +6,21 @@
 
 use std::ffi::CString;
 
-use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+
+/// `mcp.audit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+pub enum Audit {
+    /// Nothing is recorded.
+    #[name = c"off"]
+    Off,
+    /// Calls are recorded; what finds no room is counted.
+    #[name = c"on"]
+    On,
+    /// A call for whose record there is no room waits, and is then refused.
+    #[name = c"strict"]
+    Strict,
+}
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static CLAIMS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -38,6 +52,9 @@ static EMBEDDING_DIMENSIONS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static JOB_DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
 static JOB_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(4);
 static RPC_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(30);
+static AUDIT: GucSetting<Audit> = GucSetting::<Audit>::new(Audit::On);
+static AUDIT_ARGUMENTS: GucSetting<bool> = GucSetting::<bool>::new(false);
+static AUDIT_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(90);
 static READ_ONLY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CONFIRM_ABOVE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static PROTECT_REQUEST_CLAIMS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -153,6 +170,7 @@ pub fn define(preloaded: bool) {
     define_worker();
     define_embedding();
     define_jobs();
+    define_audit();
     GucRegistry::define_bool_guc(
         c"mcp.read_only",
         c"Whether only tools that read may be used.",
@@ -370,6 +388,36 @@ fn define_jobs() {
     );
 }
 
+/// What the audit records and keeps.
+fn define_audit() {
+    GucRegistry::define_enum_guc(
+        c"mcp.audit",
+        c"Whether calls are recorded in mcp.audit_log.",
+        c"on counts records that find no room; strict makes a call wait for room, and refuses it after 5 s. It needs mcp.install('{audit}'). Default: on.",
+        &AUDIT,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"mcp.audit_arguments",
+        c"Whether records hold the arguments of tools, with the values in them.",
+        c"Their first 4000 bytes. Default: off.",
+        &AUDIT_ARGUMENTS,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"mcp.audit_retention_days",
+        c"Days after which records of the audit are removed.",
+        c"A day is removed as a whole. 0 keeps them. Default: 90.",
+        &AUDIT_RETENTION_DAYS,
+        0,
+        36_500,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
 const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
     .union(GucFlags::NO_RESET_ALL)
     .union(GucFlags::DISALLOW_IN_FILE)
@@ -522,6 +570,16 @@ pub fn job_databases() -> String {
 /// `mcp.job_concurrency`.
 pub fn job_concurrency() -> i32 {
     JOB_CONCURRENCY.get()
+}
+
+/// `mcp.audit`.
+pub fn audit() -> Audit {
+    AUDIT.get()
+}
+
+/// `mcp.audit_arguments`.
+pub fn audit_arguments() -> bool {
+    AUDIT_ARGUMENTS.get()
 }
 
 /// `mcp.read_only`.

@@ -15,10 +15,10 @@
 mod coordinator;
 mod executor;
 mod launcher;
-mod process;
+pub(crate) mod process;
 mod queue;
 mod say;
-mod shared;
+pub(crate) mod shared;
 
 use std::cell::Cell;
 

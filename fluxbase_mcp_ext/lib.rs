@@ -10,6 +10,7 @@ mod gucs;
 mod identity;
 mod standby;
 mod dispatch;
+mod audit;
 mod guard;
 mod tools;
 mod resources;
@@ -90,11 +91,22 @@ extension_sql_file!(
     name = "storage",
     requires = ["functions", tools::storage::sweep::stored, tools::storage::sweep::remove_stored]
 );
+extension_sql_file!(
+    "../sql/39_audit.sql",
+    name = "audit",
+    requires = [
+        "jobs_runner",
+        audit::report::audit_batch,
+        audit::report::audit_note,
+        audit::report::audit_refused,
+        audit::report::audit_status
+    ]
+);
 extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
 extension_sql_file!(
     "../sql/40_doctor.sql",
     name = "doctor",
-    requires = ["functions_secrets", "storage", "jobs_runner", "vectors", "rpc"]
+    requires = ["functions_secrets", "storage", "jobs_runner", "vectors", "rpc", "audit"]
 );
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(
@@ -120,5 +132,6 @@ extern "C-unwind" fn _PG_init() {
         unsent::reserve();
         worker::register();
         jobs::register();
+        audit::reserve();
     }
 }

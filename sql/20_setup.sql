@@ -21,7 +21,8 @@ BEGIN
     RETURN NEXT mcp._ensure_role('service_role', 'NOLOGIN NOINHERIT BYPASSRLS');
     RETURN NEXT mcp._ensure_role('mcp_admin', 'NOLOGIN');
     GRANT EXECUTE ON FUNCTION mcp.create_key, mcp.rotate_key, mcp.revoke_key, mcp.list_keys, mcp.doctor, mcp.doctor_access,
-                              mcp.worker_status, mcp.functions_secret, mcp.set_function_secret, mcp.remove_function_secret, mcp.jobs_status
+                              mcp.worker_status, mcp.functions_secret, mcp.set_function_secret, mcp.remove_function_secret, mcp.jobs_status,
+                              mcp.audit_verify, mcp.audit_status
         TO mcp_admin;
     RETURN NEXT 'role mcp_admin may make, rotate, revoke and list keys, and run doctor';
     GRANT EXECUTE ON FUNCTION mcp.register_tool, mcp.register_resource, mcp.register_prompt,
@@ -150,10 +151,10 @@ BEGIN
         EXECUTE format('ALTER ROLE %I SET auto_explain.log_parameter_max_length = 0', role);
     END IF;
     RETURN NEXT 'parameters of its statements are kept out of the server log';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status() TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status(), mcp._audit_refused(text, text, int4) TO %I', role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE mcp._wait(int8, int4) TO %I', role);
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role);
-    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), what waits for calls of edge functions, and mcp.worker_status(), nothing else of the extension';
+    RETURN NEXT 'it may execute mcp.handle(text, text, jsonb), its form for fluxbase serve, mcp._changes(), mcp.health(), what waits for calls of edge functions, mcp.worker_status(), and mcp._audit_refused(), which counts requests that it turned away, nothing else of the extension';
     FOR line IN SELECT h.finding FROM mcp._public() AS h LOOP
         RETURN NEXT 'note: ' || line;
     END LOOP;

@@ -140,6 +140,16 @@ BEGIN
         END IF;
     END IF;
 
+    RETURN QUERY SELECT CASE WHEN a.state IN ('writing', 'waiting') AND a.lost = 0 THEN 'ok' WHEN a.state = 'failing' OR a.lost > 0 THEN 'error' ELSE 'warn' END, 'audit',
+                        CASE a.state WHEN 'writing' THEN 'calls are recorded in mcp.audit_log'
+                                     WHEN 'waiting' THEN 'calls are recorded in mcp.audit_log; the next one starts the process that writes'
+                                     WHEN 'failing' THEN format('records of %s calls wait and cannot be written to mcp.audit_log', a.waiting)
+                                     WHEN 'off' THEN 'there is mcp.audit_log, and mcp.audit is off: no call is recorded'
+                                     ELSE 'records of calls are lines of the server log, not rows of mcp.audit_log' END
+                        || CASE WHEN a.lost > 0 THEN format('; %s records found no room', a.lost) ELSE '' END,
+                        CASE WHEN a.state NOT IN ('writing', 'waiting') THEN a.hint END
+                   FROM mcp.audit_status() AS a WHERE a.state <> 'not installed';
+
     IF current_setting('mcp.enabled')::bool THEN
         RETURN QUERY SELECT 'ok', 'enabled', 'mcp.enabled is on', NULL::text;
     ELSE

@@ -46,6 +46,10 @@ GRANT EXECUTE ON FUNCTION
     mcp._schedule_due(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.int8),
     mcp._job_pause(pg_catalog.int4, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
     TO mcp_owner;
+GRANT EXECUTE ON FUNCTION mcp._audit_batch(), mcp._audit_note(pg_catalog.text, pg_catalog.text), mcp.audit_status() TO mcp_owner;
+
+-- The process that writes the audit.
+GRANT EXECUTE ON FUNCTION mcp._audit_write(), mcp._maintain_audit() TO mcp_audit;
 
 -- The workers of background jobs may call what stands in 36_jobs_worker.sql and 36_jobs_runner.sql for them, and upkeep.
 GRANT EXECUTE ON FUNCTION

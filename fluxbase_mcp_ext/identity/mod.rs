@@ -21,6 +21,7 @@ use fluxbase_credential::{Credential, Key, Kind, Scopes};
 use pgrx::{PgSqlErrorCode, PgXactCallbackEvent, pg_sys, register_xact_callback};
 use serde_json::{Map, Value};
 
+use crate::audit;
 use crate::error;
 use crate::guard;
 
@@ -161,8 +162,8 @@ pub fn authenticate(text: Option<&str>) {
     // NULL is a key that is not accepted: a client that forgot the parameter must not go on with the session's own rights.
     let text = text.unwrap_or_default();
     let credential = Key::parse(text).map(|key| Credential::from(&key)).or_else(|_| Credential::parse(text));
-    let identity = match credential {
-        Ok(credential) => of_credential(&credential),
+    let identity = match &credential {
+        Ok(credential) => of_credential(credential),
         Err(_) => Err(Refusal::Unknown),
     };
     match identity {
@@ -173,11 +174,15 @@ pub fn authenticate(text: Option<&str>) {
                 register_xact_callback(PgXactCallbackEvent::Prepare, forget);
             }
         }
-        Err(refusal) => error::raise(
-            PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-            "the key is not accepted",
-            Some(format!("{refusal}. mcp.list_keys('client') shows the keys and their state.")),
-        ),
+        Err(refusal) => {
+            let key = credential.as_ref().map_or("", |credential| &credential.id);
+            audit::refused(refusal.into(), key, None, 1);
+            error::raise(
+                PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                "the key is not accepted",
+                Some(format!("{refusal}. mcp.list_keys('client') shows the keys and their state.")),
+            )
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use pgrx::pg_sys;
 use serde_json::value::RawValue;
 
 use super::{Done, Outcome, UNTRUSTED, object};
+use crate::audit;
 use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
@@ -290,6 +291,7 @@ fn answer(request: &Request<'_>, ran: &Ran, execution: Option<&str>, duration: u
     }
     text.push_str(r#","data":"#);
     text.push_str(&ran.data);
+    audit::rows(ran.affected.unwrap_or(ran.returned));
     text.push_str(&format!(r#","rows_returned":{}"#, ran.returned));
     if let Some(affected) = ran.affected {
         text.push_str(&format!(r#","rows_affected":{affected}"#));

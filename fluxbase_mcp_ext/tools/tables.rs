@@ -17,6 +17,7 @@ use fluxbase_query::{
 use super::confirm::{self, Consent, Touched};
 use super::{self as tools, UNTRUSTED, object, vectors};
 use crate::ask::Ask;
+use crate::audit;
 use crate::catalog::{Described, Reader};
 use crate::dispatch::Request;
 use crate::embedding::{Embedded, embed};
@@ -43,6 +44,7 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
             Planning::Pending(id) => return Ok(tools::Done::kept(tools::Outcome::Pending(id))),
         },
     };
+    audit::table(&planned.described.table.schema, &planned.described.table.name);
     let (plan, max_chars) = (planned.kept.select(), planned.max_chars);
     let values = shape.map(|shape| shape.values()).unwrap_or_default();
     let values = planned.kept.values(&values);
@@ -51,6 +53,7 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
         None => statement::run_columns(&plan.statement, values, Access::Read, bounds, plan.outputs)?,
         Some(near) => vectors::nearest_rows(&plan.statement, near, &planned.described, plan.limit, bounds)?,
     };
+    audit::rows(rows.shown);
     if rows.cut && rows.shown == 0 {
         return Err(Error::refused(
             "54000",
@@ -387,6 +390,7 @@ struct Done {
 /// Plans, runs, and checks what the call wanted to be true of the result.
 fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) -> Result<Done, Error> {
     let described = table(identity, args, Outcome::NothingChanged)?;
+    audit::table(&described.table.schema, &described.table.name);
     let reader = Reader::new(identity);
     may(verb, &described)?;
     let plan = verb.plan(args, &described.table, &reader)?;
@@ -402,6 +406,7 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
         touched = number.parse().map_err(|_| Error::internal("a count that is no number"))?;
         (rows.text, rows.shown, rows.total) = (records.to_owned(), rows.shown - 1, rows.total - 1);
     }
+    audit::rows(touched);
     let wrong = match (plan.expect, plan.max_affected) {
         (Some(expect), _) if touched != expect => {
             Some(format!("expect: {} to be {}, it would be {touched}", rows_were(expect), verb.past()))

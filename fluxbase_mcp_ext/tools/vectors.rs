@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Done, Outcome, UNTRUSTED, object};
+use crate::audit;
 use crate::catalog::vectors::{Pgvector, indexes, pgvector};
 use crate::catalog::{self, Described, Reader};
 use crate::dispatch::Request;
@@ -291,6 +292,7 @@ fn answer(
             (results, count)
         }
     };
+    audit::rows(count);
     if cut {
         if count == 0 {
             return Err(Error::refused(

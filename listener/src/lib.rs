@@ -30,6 +30,7 @@ mod log_line;
 mod message;
 mod metrics;
 mod origin;
+mod refused;
 mod reply;
 mod routes;
 mod running;

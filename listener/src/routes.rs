@@ -28,6 +28,7 @@ use crate::message::{self, Peek};
 use crate::metrics::{Measure, Metrics};
 use crate::origin::Allowed;
 use crate::pool::{Lane, Pool};
+use crate::refused::{Refused, Why};
 use crate::replicas::{self, Replicas};
 use crate::reply::{self, Reply, code};
 use crate::running::{Name, Running};
@@ -48,6 +49,7 @@ pub(crate) struct Routes {
     allowed: Allowed,
     bounds: Bounds,
     limiter: Arc<Limiter>,
+    refusals: Arc<Refused>,
     cors: Cors,
     metrics: Option<Arc<Metrics>>,
     pool: Arc<Pool>,
@@ -102,6 +104,7 @@ impl Routes {
             metrics: http.metrics.is_some().then(|| Metrics::new(pool.clone(), limiter.clone())),
             bounds: Bounds::new(config.mcp.max_message_size, config.listener.body_timeout),
             limiter,
+            refusals: Arc::default(),
             health: Health::new(pool.target().clone()),
             running: Arc::default(),
             subscriptions: Arc::new(Subscriptions::new(pool.target().clone(), config.listener.max_streams)),
@@ -126,6 +129,11 @@ impl Routes {
     /// The open streams.
     pub(crate) fn subscriptions(&self) -> &Arc<Subscriptions> {
         &self.subscriptions
+    }
+
+    /// What is refused without Postgres.
+    pub(crate) fn refusals(&self) -> &Arc<Refused> {
+        &self.refusals
     }
 
     /// What is counted, if anything is.
@@ -233,6 +241,7 @@ impl Routes {
             reply
         };
         if let Err(why) = self.allowed.check(headers, ends.server.ip().to_canonical().is_loopback()) {
+            self.refusals.count(Why::Host, ends.client.ip());
             return refuse(reply::error(StatusCode::FORBIDDEN, code::INVALID, &why, "null"), body);
         }
         if !is_json(headers) {
@@ -253,6 +262,7 @@ impl Routes {
         line.key = Some(key.id().to_owned());
         let credential = key.credential();
         if let Err(seconds) = self.limiter.check(address, Some(&credential), Instant::now()) {
+            self.refusals.count(Why::TooManyWrong, address);
             return refuse(too_many_wrong_keys("null", seconds), body);
         }
         let message = match self.bounds.read(body).await {
@@ -376,11 +386,13 @@ impl Routes {
         let now = Instant::now();
         if matches!(refusal, Refusal::Wrong(..)) {
             if let Err(seconds) = self.limiter.check(address, None, now) {
+                self.refusals.count(Why::TooManyWrong, address);
                 tokio::spawn(swallow(body));
                 return too_many_wrong_keys("null", seconds);
             }
             self.limiter.failed(address, now);
         }
+        self.refusals.count(Why::Malformed, address);
         let peek = match self.bounds.read_up_to(body, WITHOUT_KEY.min(self.config.mcp.max_message_size)).await
         {
             Ok(message) => std::str::from_utf8(&message.bytes).map_or_else(|_| Peek::nothing(), Peek::at),

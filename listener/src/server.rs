@@ -178,6 +178,7 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     }
 
     let first_look = tokio::spawn(look_around(routes.clone(), pool.clone()));
+    let refusals = tokio::spawn(routes.refusals().clone().watch(pool.target().clone()));
     let subscriptions = routes.subscriptions().clone();
     let watch = tokio::spawn(subscriptions.clone().watch());
     let mut http = http1::Builder::new();
@@ -220,6 +221,8 @@ pub async fn run(listener: Listener, shutdown: impl Future<Output = ()>) {
     }
     // Dropping a request in flight sends its cancel request; its place in the pool is free when that is done.
     tasks.shutdown().await;
+    refusals.abort();
+    service.routes.refusals().tell(pool.target()).await;
     tokio::join!(pool.drain(CLEAN_UP), service.routes.replicas().drain(CLEAN_UP));
     tracing::info!("stopped");
 }

@@ -29,6 +29,8 @@ CONF
     "${psql[@]}" -d postgres -c 'CREATE DATABASE bench'
     say "loading the rows"
     "${psql[@]}" -d bench -f "$ROOT/tests/bench/schema.sql"
+    # With BENCH_AUDIT each call is recorded.
+    [[ -z ${BENCH_AUDIT:-} ]] || "${psql[@]}" -d bench -c "SELECT mcp.install('{audit}')"
 }
 
 # bench_python SCRIPT: runs it with what it needs to know. Python stops what it started before it ends; waiting for it in the background

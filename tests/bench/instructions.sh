@@ -3,7 +3,7 @@
 # else the machine does. `make bench-instructions` builds what it needs and calls it. It prints tables for docs/performance.md.
 #
 #   BENCH_CALLS (500)   calls between the two counts       BENCH_KEEP=DIR   keeps callgrind's files there, for callgrind_annotate
-#   BENCH_ONLY          names of cases, separated by commas (all)
+#   BENCH_ONLY          names of cases, separated by commas (all)      BENCH_AUDIT=1  with an audit of the calls
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 . "$ROOT/scripts/deps.sh"

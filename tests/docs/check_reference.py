@@ -104,6 +104,8 @@ def settings_of_code():
         if inner:
             shown = inner[1] or "empty"
         else:
+            # Of an enumeration the name of the variant is the value in capitals.
+            value = value.partition("::")[2].lower() or value
             shown = {"None": "empty", "true": "on", "false": "off"}.get(value, value.replace("_", "").removesuffix(".0"))
         defaults[name] = shown
     who = {"Suset": "superuser", "Postmaster": "server start", "Sighup": "server, reload"}
@@ -195,7 +197,7 @@ def functions(text, keyword):
 def functions_of_code():
     text = "\n".join(read(path) for path in sorted((ROOT / "sql").glob("*.sql")))
     text = re.sub(r"--[^\n]*", "", text)
-    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", EXTENSION / "jobs.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
+    text += "".join(read(path) for path in [EXTENSION / "entry.rs", EXTENSION / "delegate.rs", EXTENSION / "jobs.rs", EXTENSION / "audit" / "report.rs", *sorted((EXTENSION / "registered").glob("*.rs"))])
     return functions(text, r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ")
 
 

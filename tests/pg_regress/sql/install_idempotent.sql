@@ -32,7 +32,7 @@ SELECT c FROM pg_roles, unnest(rolconfig) AS c WHERE rolname = 'regress_listener
 SELECT ('auto_explain.log_parameter_max_length=0' = ANY (rolconfig)) = (current_setting('server_version_num')::int >= 160000) FROM pg_roles WHERE rolname = 'regress_listener';
 SELECT count(*) FROM mcp.setup_listener('regress "odd; name', 'pass''word');
 SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'regress "odd; name';
-REVOKE ALL ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status() FROM "regress ""odd; name";
+REVOKE ALL ON FUNCTION mcp._serve(text, text, text), mcp._changes(), mcp.handle(text, text, jsonb), mcp.health(), mcp._ended(int8), mcp.worker_status(), mcp._audit_refused(text, text, int4) FROM "regress ""odd; name";
 REVOKE ALL ON PROCEDURE mcp._wait(int8, int4) FROM "regress ""odd; name";
 REVOKE ALL ON DATABASE regression FROM "regress ""odd; name";
 DROP ROLE regress_strong, regress_member, "regress ""odd; name";

@@ -1,5 +1,6 @@
 //! The client-side tests. Each module is one area; see the first lines of each.
 
+mod audit;
 mod claims;
 mod cli;
 mod concurrency;

@@ -144,6 +144,8 @@ fn only_the_entry_points_can_be_executed() {
         "mcp._changes()",
         "mcp._ended(bigint)",
         "mcp.worker_status()",
+        // Counts, for three fixed reasons, requests that it turned away.
+        "mcp._audit_refused(text,text,integer)",
         // Open to PUBLIC: what jobs.report_progress and jobs.log do, in the process of a running job and for that job only.
         "mcp._job_log(text,text,jsonb)",
         "mcp._job_progress(double precision,text,jsonb)",
