@@ -26,6 +26,7 @@ mod delegate;
 mod worker;
 mod embedding;
 mod jobs;
+mod tasks;
 mod doctor;
 mod error;
 
@@ -77,7 +78,8 @@ extension_sql_file!(
         tools::jobs::timing::job_pause
     ]
 );
-extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
+extension_sql_file!("../sql/36_jobs_tasks.sql", name = "jobs_tasks", requires = ["jobs_register"]);
+extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_tasks"]);
 extension_sql_file!(
     "../sql/36_jobs_runner.sql",
     name = "jobs_runner",
