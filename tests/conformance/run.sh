@@ -69,6 +69,12 @@ GRANT CONNECT ON DATABASE conformance TO fluxbase_listener, authenticated;
 SQL
     say "registering the fixtures"
     "${psql[@]}" -d conformance -f "$HERE/fixtures.sql"
+    # Tasks are begun as soon as somebody asks for one; the suite waits a few seconds for each step of theirs.
+    local i
+    for ((i = 0; i < 600; i++)); do
+        [[ $("$PG_BIN/psql" -XAtq -h "$socket" -U postgres -d conformance -c "SELECT state FROM mcp.jobs_status() WHERE process = 'coordinator'") != running ]] || break
+        sleep 0.1
+    done
     unset PGOPTIONS
 }
 
