@@ -16,9 +16,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use fluxbase_credential::Scope;
-use fluxbase_protocol::{
-    Call, Reply, RpcError, State, TASKS, Task, Verb, code, error_json, poll_interval,
-};
+use fluxbase_protocol::{Call, Reply, RpcError, State, TASKS, Task, Verb, code, error_json, poll_interval};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -88,7 +86,9 @@ pub fn served(caller: &Caller, mut tools: impl Iterator<Item = bool>) -> bool {
 /// Why not, as half a sentence.
 fn ready(caller: &Caller) -> Result<(), String> {
     if !jobs::is_there() {
-        return Err("this server has no workers: fluxbase_mcp_ext is not in shared_preload_libraries".to_owned());
+        return Err(
+            "this server has no workers: fluxbase_mcp_ext is not in shared_preload_libraries".to_owned()
+        );
     }
     let with_claims = caller.identity.key_id.is_some();
     let looked = guard::run(
@@ -135,7 +135,8 @@ pub fn begin(
         return Begin::Reply(reply);
     }
     if let Err(why) = ready(caller) {
-        let text = format!("The tool {} runs as a task only, and cannot: {why}. Nothing was done.", tool.name);
+        let text =
+            format!("The tool {} runs as a task only, and cannot: {why}. Nothing was done.", tool.name);
         return at_once_or(call.tool_error(&text));
     }
     if support.on_answer {

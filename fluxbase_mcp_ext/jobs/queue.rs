@@ -47,7 +47,10 @@ pub struct Job {
 pub enum Kind {
     Function(u32),
     Procedure(u32),
-    Edge { namespace: Option<String>, name: String },
+    Edge {
+        namespace: Option<String>,
+        name: String,
+    },
     /// A task: see `tasks`.
     Tool,
 }
@@ -188,8 +191,7 @@ fn finish_task(worker: Id, run: Run, ended: &tasks::run::Ended) -> Result<bool, 
         tasks::run::Ended::Error(error) => (END, None, Some(error.as_str())),
         tasks::run::Ended::Asks { requests, state } => (ASK, Some(requests.as_str()), state.as_deref()),
     };
-    let values =
-        [uuid(run.job).into(), uuid(worker).into(), run.number.into(), first.into(), second.into()];
+    let values = [uuid(run.job).into(), uuid(worker).into(), run.number.into(), first.into(), second.into()];
     Ok(one::<String>(sql, &values)?.is_some())
 }
 

@@ -250,7 +250,8 @@ impl Tool {
     /// Whether the answer is `{"task": true}` of a function that was offered a task.
     fn begins_task(&self, request: &Request<'_>, answer: &str) -> bool {
         request.stage == Stage::Offered
-            && serde_json::from_str::<Value>(answer).is_ok_and(|answer| answer == serde_json::json!({ "task": true }))
+            && serde_json::from_str::<Value>(answer)
+                .is_ok_and(|answer| answer == serde_json::json!({ "task": true }))
     }
 
     /// Whether the answer is what the output schema promises.

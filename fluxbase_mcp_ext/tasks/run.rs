@@ -101,7 +101,10 @@ pub fn run(begun: &str, mut identity: Identity) -> Ended {
     };
     let tool = registered.as_tool();
     if !caller.identity.scopes.has_any(tool.scopes) {
-        return error(&RpcError::forbidden(&format!("tool {}", tool.name), &dispatch::scope_names(tool.scopes)));
+        return error(&RpcError::forbidden(
+            &format!("tool {}", tool.name),
+            &dispatch::scope_names(tool.scopes),
+        ));
     }
     if let Some(why) = caller.policy.forbids(tool.access) {
         return error(&RpcError::read_only(tool.name, why));
@@ -114,8 +117,12 @@ pub fn run(begun: &str, mut identity: Identity) -> Ended {
             Outcome::Output(output) => Ended::Result(Came::Output(&output).to_json()),
             Outcome::Content(content) => Ended::Result(Came::Content(&content).to_json()),
             Outcome::Ask(Ask::Questions { requests, state }) => Ended::Asks { requests, state },
-            Outcome::Ask(Ask::Impossible(capabilities)) => error(&RpcError::missing_capabilities(&capabilities)),
-            Outcome::Ask(Ask::Legacy | Ask::BadState) => refused("The state of the task is not good any more."),
+            Outcome::Ask(Ask::Impossible(capabilities)) => {
+                error(&RpcError::missing_capabilities(&capabilities))
+            }
+            Outcome::Ask(Ask::Legacy | Ask::BadState) => {
+                refused("The state of the task is not good any more.")
+            }
             Outcome::Task | Outcome::Pending(_) => refused("The tool asked for what a task cannot do."),
         },
         Err(error) => Ended::Result(Came::Error(&error.to_text()).to_json()),

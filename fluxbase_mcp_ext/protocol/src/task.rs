@@ -17,7 +17,8 @@ use crate::{
     error::{Reply, RpcError},
     json::{clip, push_string},
     result::{
-        ToolContent, ToolOutput, push_member, push_server, push_tool_content, push_tool_error, push_tool_output,
+        ToolContent, ToolOutput, push_member, push_server, push_tool_content, push_tool_error,
+        push_tool_output,
     },
 };
 

@@ -144,10 +144,7 @@ fn the_end_of_a_task_is_the_answer_of_the_call() {
         r#"{"content":[{"type":"text","text":"{\"b\":1.0,\"a\":\"\\\"x\"}"},{"type":"text","text":"cut"}],"structuredContent":{"b":1.0,"a":"\"x"},"isError":false}"#
     );
     let content = ToolContent { content: "[]".to_owned(), structured: Some("{}".to_owned()), is_error: true };
-    assert_eq!(
-        Came::Content(&content).to_json(),
-        r#"{"content":[],"structuredContent":{},"isError":true}"#
-    );
+    assert_eq!(Came::Content(&content).to_json(), r#"{"content":[],"structuredContent":{},"isError":true}"#);
     assert_eq!(
         Came::Error("no\n").to_json(),
         r#"{"content":[{"type":"text","text":"no\n"}],"isError":true}"#
@@ -161,7 +158,8 @@ fn an_error_of_the_protocol_is_kept_whole() {
     assert_eq!(got["code"], -32021);
     assert_eq!(got["data"], json!({ "requiredCapabilities": { "extensions": { "x/y": {} } } }));
     assert!(got["message"].as_str().unwrap().contains("runs as a task only"), "{got}");
-    let plain: Value = serde_json::from_str(&error_json(&RpcError::new(-32603, "\"gone\"".to_owned()))).unwrap();
+    let plain: Value =
+        serde_json::from_str(&error_json(&RpcError::new(-32603, "\"gone\"".to_owned()))).unwrap();
     assert_eq!(plain, json!({ "code": -32603, "message": "\"gone\"" }));
 }
 
