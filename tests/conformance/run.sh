@@ -63,7 +63,7 @@ CONF
     "${psql[@]}" -d conformance <<'SQL'
 CREATE EXTENSION fluxbase_mcp_ext;
 SELECT mcp.setup_roles();
-SELECT mcp.install();
+SELECT mcp.install('{auth,jobs}');
 SELECT mcp.setup_listener();
 GRANT CONNECT ON DATABASE conformance TO fluxbase_listener, authenticated;
 SQL
@@ -73,6 +73,7 @@ SQL
     local i
     for ((i = 0; i < 600; i++)); do
         [[ $("$PG_BIN/psql" -XAtq -h "$socket" -U postgres -d conformance -c "SELECT state FROM mcp.jobs_status() WHERE process = 'coordinator'") != running ]] || break
+        ((i < 599)) || die "the worker of background jobs did not start." "Its log is $work/server.log."
         sleep 0.1
     done
     unset PGOPTIONS

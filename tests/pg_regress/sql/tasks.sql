@@ -72,7 +72,7 @@ SELECT taskwork.get(:'task');
 SELECT kind, target, run, problem FROM mcp._jobs_claim(:'worker', 1, '1 minute');
 SELECT mcp._jobs_progress(:'task', :'worker', 1, 50, 'halfway', NULL);
 SELECT taskwork.get(:'task');
-SELECT mcp._task_begin(:'task', :'worker', 1)::jsonb #- '{call,limits}' - 'seconds_left', mcp._task_begin(:'task', :'thief', 1), mcp._task_begin(:'task', :'worker', 2);
+SELECT (mcp._task_begin(:'task', :'worker', 1)::jsonb #- '{call,limits}') - 'seconds_left', mcp._task_begin(:'task', :'thief', 1), mcp._task_begin(:'task', :'worker', 2);
 -- It asks, and is answered a part at a time; what it did not ask is not kept.
 SELECT mcp._task_ask(:'task', :'thief', 1, '{"x": {}}', NULL), mcp._task_ask(:'task', :'worker', 1, '{"x": {"method": "roots/list"}, "y": {"method": "roots/list"}}', NULL);
 SELECT taskwork.get(:'task');
