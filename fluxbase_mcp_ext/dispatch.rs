@@ -18,7 +18,7 @@ use fluxbase_protocol::{
 use fluxbase_query::nearest;
 use fluxbase_record::Source;
 use fluxbase_register::LIFETIME_SECONDS;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ask::Ask;
 use crate::audit;
@@ -31,7 +31,8 @@ use crate::registered::{self, Given, Prompt, Visible};
 use crate::resources::{self, Contents, RESOURCES, Read, Resource};
 use crate::standby::{self, Server};
 use crate::subscription;
-use crate::tools::{self, Outcome, TOOLS, Tool};
+use crate::tasks;
+use crate::tools::{self, Body, Outcome, TOOLS, Tool};
 
 /// Who the server says it is.
 pub static SERVER: ServerInfo<'static> = ServerInfo {
@@ -137,19 +138,42 @@ impl Policy {
         }
     }
 
-    fn allows_tool(&self, name: &str) -> bool {
+    /// Whether the allow-lists have the tool.
+    pub fn allows_tool(&self, name: &str) -> bool {
         self.tools.iter().all(|allowed| allowed.is_empty() || allowed.iter().any(|entry| entry == name))
     }
 
     /// Why a tool with this access may not run, as half a sentence.
-    fn forbids(&self, access: Access) -> Option<&'static str> {
+    pub fn forbids(&self, access: Access) -> Option<&'static str> {
         self.read_only.filter(|_| access == Access::Write)
+    }
+
+    /// The allow-lists, for a task that holds them when it runs.
+    pub fn limits(&self) -> Limits {
+        Limits { tools: self.tools.clone(), resources: self.resources.clone() }
     }
 
     fn allows_resource(&self, resource: &Resource<'_>, uri: &str) -> bool {
         self.resources.iter().all(|allowed| {
             allowed.is_empty() || allowed.iter().any(|entry| entry == uri || entry == resource.uri)
         })
+    }
+}
+
+/// The allow-lists of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Limits {
+    tools: Vec<Vec<String>>,
+    resources: Vec<Vec<String>>,
+}
+
+impl Limits {
+    /// They and what the server allows now.
+    pub fn now(self) -> Policy {
+        let mut policy = Policy::new(Transport::default());
+        policy.tools.extend(self.tools);
+        policy.resources.extend(self.resources);
+        policy
     }
 }
 
@@ -199,6 +223,12 @@ impl Drop for InForce {
     }
 }
 
+/// Runs `body` with that caller in force: of a task.
+pub fn in_force<T>(caller: &Rc<Caller>, body: impl FnOnce() -> T) -> T {
+    let _in_force = InForce::enter(Rc::clone(caller));
+    body()
+}
+
 /// The caller of `mcp.handle(jsonb)`: the one in force when a tool's body makes the call, else the session's.
 pub fn caller_of_session() -> Rc<Caller> {
     if guard::holds()
@@ -239,7 +269,7 @@ fn respond(call: &Call, caller: Rc<Caller>) -> Reply {
     let _asked = registered::notify::Asked::of(&call.wishes, call.era);
     match &call.method {
         Method::Initialize { .. } => call.initialized(&SERVER),
-        Method::Discover => call.discovered(&SERVER, false),
+        Method::Discover => call.discovered(&SERVER, serves_tasks(&caller)),
         Method::Ping | Method::SetLevel | Method::Subscribe => call.pong(),
         Method::ListTools => list_tools(call, &caller),
         Method::CallTool { name, arguments, answers } => {
@@ -253,8 +283,7 @@ fn respond(call: &Call, caller: Rc<Caller>) -> Reply {
         }
         Method::ListPrompts => list_prompts(call, &caller),
         Method::Listen(filter) => subscription::look(call, &caller, filter),
-        // No call becomes a task yet, so there is none.
-        Method::Task { id, .. } => call.unknown_task(id),
+        Method::Task { id, verb } => tasks::answer(call, &caller, id, verb),
         Method::GetPrompt { name, arguments, answers } => {
             let arguments = arguments.as_deref().map(|raw| raw.get());
             get_prompt(call, &caller, name, &Request::new(call, &caller, arguments, answers))
@@ -270,6 +299,15 @@ fn respond(call: &Call, caller: Rc<Caller>) -> Reply {
             }
         }
     }
+}
+
+fn serves_tasks(caller: &Caller) -> bool {
+    // Most servers have no such tool, and nothing else is looked at.
+    if !registered::all().tools.iter().any(|tool| tool.task().is_some()) {
+        return false;
+    }
+    let visible = Visible::to(&actor(caller));
+    tasks::served(caller, tools(caller, &visible).map(|tool| tool.task().is_some()))
 }
 
 /// The answer to `tools/list`.
@@ -297,6 +335,7 @@ pub fn list_prompts(call: &Call, caller: &Caller) -> Reply {
 }
 
 /// What a tool, a resource or a prompt knows of its call.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Who asks.
     pub identity: &'a Identity,
@@ -314,6 +353,8 @@ pub struct Request<'a> {
     pub wishes: &'a Wishes,
     /// For how many seconds a state that is signed now is good.
     pub state_seconds: u32,
+    /// Whether it runs as a task, or may begin one.
+    pub stage: tasks::Stage,
 }
 
 impl<'a> Request<'a> {
@@ -337,6 +378,7 @@ impl<'a> Request<'a> {
             answers,
             wishes: &call.wishes,
             state_seconds: caller.state_seconds,
+            stage: tasks::Stage::Call,
         }
     }
 }
@@ -387,6 +429,19 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
     if let Some(why) = caller.policy.forbids(tool.access) {
         return call.error(&RpcError::read_only(name, why));
     }
+    let mut request = *request;
+    // Built-in tools are not looked at any further.
+    let task = match tool.run {
+        Body::Registered(registered) => registered.task().map(|support| (registered, support)),
+        Body::BuiltIn(_) => None,
+    };
+    if let Some((registered, support)) = task {
+        match tasks::begin(call, caller, &tool, registered, support, &request) {
+            tasks::Begin::Reply(reply) => return reply,
+            tasks::Begin::Offered => request.stage = tasks::Stage::Offered,
+            tasks::Begin::AtOnce => {}
+        }
+    }
     // Within a tool's body it is too late: the outermost call was asked.
     if tool.access == Access::Write
         && !guard::holds()
@@ -394,7 +449,7 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
     {
         return reply;
     }
-    let outcome = guard::run(&actor(caller), tool.access, || tool.call(request), |done| !done.undo);
+    let outcome = guard::run(&actor(caller), tool.access, || tool.call(&request), |done| !done.undo);
     audit::ended(outcome.as_ref().map(|done| done.undo));
     match outcome {
         Ok(done) => match done.outcome {
@@ -403,6 +458,12 @@ fn call_tool(call: &Call, caller: &Caller, name: &str, request: &Request<'_>) ->
             Outcome::Ask(Ask::Legacy) => call.tool_error(ONLY_MODERN),
             Outcome::Ask(ask) => self::ask(call, &ask),
             Outcome::Pending(id) => pending(id),
+            Outcome::Task => match task {
+                Some((registered, support)) => {
+                    tasks::submit(call, caller, &tool, registered, support, &request)
+                }
+                None => unreachable!("only a function that was offered a task begins one"),
+            },
         },
         Err(error) => {
             standby::failed();
@@ -502,7 +563,8 @@ fn internal(call: &Call, error: &Error) -> Reply {
     call.error(&RpcError::new(code::INTERNAL_ERROR, error.to_text()))
 }
 
-fn scope_names(scopes: &[fluxbase_credential::Scope]) -> Vec<&'static str> {
+/// The names of scopes.
+pub fn scope_names(scopes: &[fluxbase_credential::Scope]) -> Vec<&'static str> {
     scopes.iter().map(|scope| scope.as_str()).collect()
 }
 

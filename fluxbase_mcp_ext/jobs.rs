@@ -17,7 +17,7 @@ mod executor;
 mod launcher;
 pub(crate) mod process;
 mod queue;
-mod say;
+pub mod say;
 pub(crate) mod shared;
 
 use std::cell::Cell;
@@ -37,7 +37,7 @@ pub fn register() {
 }
 
 /// Whether the library is preloaded, so that there are such processes.
-fn is_there() -> bool {
+pub fn is_there() -> bool {
     rate_limit::is_shared()
 }
 

@@ -28,6 +28,7 @@ mod unsent;
 mod worker;
 mod embedding;
 mod jobs;
+mod tasks;
 mod doctor;
 mod error;
 
@@ -79,7 +80,8 @@ extension_sql_file!(
         tools::jobs::timing::job_pause
     ]
 );
-extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_register"]);
+extension_sql_file!("../sql/36_jobs_tasks.sql", name = "jobs_tasks", requires = ["jobs_register"]);
+extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_tasks"]);
 extension_sql_file!(
     "../sql/36_jobs_runner.sql",
     name = "jobs_runner",

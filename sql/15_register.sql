@@ -16,6 +16,10 @@ CREATE TABLE mcp._tools (
     scopes pg_catalog.text[] NOT NULL,
     annotations pg_catalog.jsonb NOT NULL,
     temp_tables pg_catalog.bool NOT NULL DEFAULT false,
+    task_support pg_catalog.text NOT NULL DEFAULT 'forbidden' CHECK (task_support IN ('forbidden', 'optional', 'required')),
+    task_on_answer pg_catalog.bool NOT NULL DEFAULT false,
+    task_timeout_seconds pg_catalog.int4 NOT NULL DEFAULT 300,
+    task_ttl_seconds pg_catalog.int4 NOT NULL DEFAULT 86400,
     registered_by pg_catalog.text NOT NULL,
     registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -146,7 +150,11 @@ CREATE FUNCTION mcp.register_tool(
     scopes pg_catalog.text[] DEFAULT '{execute:rpc}',
     annotations pg_catalog.jsonb DEFAULT '{}',
     title pg_catalog.text DEFAULT NULL,
-    temp_tables pg_catalog.bool DEFAULT false)
+    temp_tables pg_catalog.bool DEFAULT false,
+    task_support pg_catalog.text DEFAULT 'forbidden',
+    task_on_answer pg_catalog.bool DEFAULT false,
+    task_timeout_seconds pg_catalog.int4 DEFAULT 300,
+    task_ttl_seconds pg_catalog.int4 DEFAULT 86400)
     RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -167,17 +175,34 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'The function must be VOLATILE, and readOnlyHint must not be true.';
     END IF;
+    IF register_tool.task_support IS NULL OR register_tool.task_support NOT IN ('forbidden', 'optional', 'required') THEN
+        RAISE EXCEPTION 'task_support: "%" is none of forbidden, optional, required. Nothing was registered.', register_tool.task_support
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF register_tool.task_timeout_seconds IS NULL OR register_tool.task_timeout_seconds NOT BETWEEN 1 AND 86400
+       OR register_tool.task_ttl_seconds IS NULL OR register_tool.task_ttl_seconds NOT BETWEEN register_tool.task_timeout_seconds AND 2592000 THEN
+        RAISE EXCEPTION 'task_timeout_seconds must be from 1 to 86400, and task_ttl_seconds from that to 2592000 (30 days). Nothing was registered.'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'A task is kept for task_ttl_seconds after its call, and must have ended before.';
+    END IF;
+    IF register_tool.task_on_answer AND (register_tool.task_support = 'forbidden' OR place.function_arguments <> ALL ('{"jsonb, jsonb","json, json","json, jsonb","jsonb, json"}')) THEN
+        RAISE EXCEPTION 'task_on_answer: this is for a function (arguments jsonb, context jsonb) with task_support. Nothing was registered.'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The function sees in context -> ''task'' whether it may begin a task, and begins it by answering {"task": true}.';
+    END IF;
     INSERT INTO mcp._tools AS t (name, title, description, function_schema, function_name, function_arguments, input_schema,
-                                 output_schema, scopes, annotations, temp_tables, registered_by)
+                                 output_schema, scopes, annotations, temp_tables, task_support, task_on_answer, task_timeout_seconds,
+                                 task_ttl_seconds, registered_by)
     VALUES (register_tool.name, register_tool.title, register_tool.description, place.function_schema, place.function_name,
             place.function_arguments, register_tool.input_schema, register_tool.output_schema,
             coalesce(register_tool.scopes, '{execute:rpc}'), coalesce(register_tool.annotations, '{}'),
-            coalesce(register_tool.temp_tables, false), mcp._outer_user())
+            coalesce(register_tool.temp_tables, false), register_tool.task_support, coalesce(register_tool.task_on_answer, false),
+            register_tool.task_timeout_seconds, register_tool.task_ttl_seconds, mcp._outer_user())
     ON CONFLICT ON CONSTRAINT _tools_pkey DO UPDATE
        SET title = excluded.title, description = excluded.description, function_schema = excluded.function_schema,
            function_name = excluded.function_name, function_arguments = excluded.function_arguments,
            input_schema = excluded.input_schema, output_schema = excluded.output_schema, scopes = excluded.scopes,
-           annotations = excluded.annotations, temp_tables = excluded.temp_tables, registered_by = excluded.registered_by, registered_at = now();
+           annotations = excluded.annotations, temp_tables = excluded.temp_tables, task_support = excluded.task_support,
+           task_on_answer = excluded.task_on_answer, task_timeout_seconds = excluded.task_timeout_seconds,
+           task_ttl_seconds = excluded.task_ttl_seconds, registered_by = excluded.registered_by, registered_at = now();
 END
 $$;
 COMMENT ON FUNCTION mcp.register_tool IS
@@ -331,7 +356,8 @@ $$;
 CREATE VIEW mcp.tools AS
 SELECT t.name, pg_catalog.format('%I.%I(%s)', t.function_schema, t.function_name, t.function_arguments) AS function, t.title, t.description,
        t.input_schema, t.output_schema, t.scopes, t.annotations, t.temp_tables, t.registered_by, t.registered_at,
-       mcp._missing(t.function_schema, t.function_name, t.function_arguments) AS problem
+       mcp._missing(t.function_schema, t.function_name, t.function_arguments) AS problem,
+       t.task_support, t.task_on_answer, t.task_timeout_seconds, t.task_ttl_seconds
   FROM mcp._tools AS t;
 COMMENT ON VIEW mcp.tools IS 'What mcp.register_tool registered. input_schema NULL: it is made from the function''s arguments.';
 
@@ -362,7 +388,8 @@ ALTER FUNCTION mcp._registrable(pg_catalog.oid, pg_catalog.text[]) OWNER TO mcp_
 ALTER FUNCTION mcp._check_name(pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp._missing(pg_catalog.text, pg_catalog.text, pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_tool(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb,
-                                 pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool) OWNER TO mcp_owner;
+                                 pg_catalog.text[], pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool, pg_catalog.text, pg_catalog.bool,
+                                 pg_catalog.int4, pg_catalog.int4) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_resource(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.text, pg_catalog.text,
                                      pg_catalog.text[], pg_catalog.text, pg_catalog.jsonb) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_prompt(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[],

@@ -11,9 +11,9 @@ CREATE FUNCTION mcp._jobs_there() RETURNS pg_catalog.bool
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN (SELECT count(*) = 4
+    RETURN (SELECT count(*) = 5
               FROM pg_class AS c
-             WHERE c.relnamespace = to_regnamespace('jobs') AND c.relname IN ('functions', 'queue', 'workers', 'logs') AND c.relkind = 'r'
+             WHERE c.relnamespace = to_regnamespace('jobs') AND c.relname IN ('functions', 'queue', 'workers', 'logs', 'tasks') AND c.relkind = 'r'
                AND c.relowner = to_regrole('mcp_owner')
                AND NOT EXISTS (SELECT FROM pg_trigger AS t
                                       JOIN pg_proc AS f ON f.oid = t.tgfoid
@@ -49,7 +49,7 @@ BEGIN
     END IF;
     SELECT c.oid::regclass INTO relation
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE n.nspname = 'jobs' AND c.relname IN ('functions', 'queue', 'workers', 'logs') AND c.relowner <> 'mcp_owner'::regrole
+     WHERE n.nspname = 'jobs' AND c.relname IN ('functions', 'queue', 'workers', 'logs', 'tasks') AND c.relowner <> 'mcp_owner'::regrole
      ORDER BY c.relname LIMIT 1;
     IF FOUND THEN
         RETURN NEXT format('warning: %s is there already and was not made by this function: rename or drop it, then run this again. '
@@ -222,6 +222,7 @@ BEGIN
     ELSE
         RETURN NEXT 'table jobs.logs is there already and was left as it is';
     END IF;
+    RETURN QUERY SELECT t FROM mcp._setup_tasks() AS t;
     IF to_regprocedure('jobs.report_progress(double precision, text, jsonb)') IS NULL THEN
         CREATE FUNCTION jobs.report_progress(percent double precision, message text DEFAULT NULL, data jsonb DEFAULT NULL)
             RETURNS void LANGUAGE plpgsql VOLATILE AS 'BEGIN PERFORM mcp._job_progress(percent, message, data); END';
@@ -245,8 +246,8 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = 'mcp_admin') THEN
         GRANT USAGE ON SCHEMA jobs TO mcp_admin;
-        GRANT SELECT ON jobs.functions, jobs.queue, jobs.workers, jobs.logs TO mcp_admin;
-        FOREACH relation IN ARRAY ARRAY['jobs.functions', 'jobs.queue', 'jobs.workers', 'jobs.logs'] LOOP
+        GRANT SELECT ON jobs.functions, jobs.queue, jobs.workers, jobs.logs, jobs.tasks TO mcp_admin;
+        FOREACH relation IN ARRAY ARRAY['jobs.functions', 'jobs.queue', 'jobs.workers', 'jobs.logs', 'jobs.tasks'] LOOP
             IF NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polname = 'admin' AND p.polrelid = relation::regclass) THEN
                 EXECUTE format('CREATE POLICY admin ON %s FOR SELECT TO mcp_admin USING (true)', relation);
             END IF;
@@ -262,6 +263,7 @@ BEGIN
                        'scheduled_at, run_after, started_at, completed_at, last_progress_at, run, attempts, retry_count, max_retries, '
                        'error_message, cancel_requested_at, idempotency_key, slot, created_by, role_name) ON jobs.queue TO %I', usable);
         EXECUTE format('GRANT SELECT ON jobs.logs TO %I', usable);
+        EXECUTE format('GRANT SELECT (job_id, tool, scopes, requests, outcome, error, expires_at, updated_at) ON jobs.tasks TO %I', usable);
         RETURN NEXT format('%s may submit jobs whose functions it may execute, and see its own', usable);
     END LOOP;
 END

@@ -23,8 +23,12 @@ DECLARE
 BEGIN
     SELECT * INTO f FROM jobs.functions AS j WHERE j.id = job_function;
     IF NOT FOUND THEN
-        problem := 'the job is not registered any more';
-        RETURN;
+        IF job_function IS DISTINCT FROM mcp._tasks_function() THEN
+            problem := 'the job is not registered any more';
+            RETURN;
+        END IF;
+        -- A task: the call of a tool, which is found by its name when it runs.
+        f.kind := 'tool';
     END IF;
     kind := f.kind;
     edge_namespace := f.edge_namespace;
@@ -42,7 +46,7 @@ BEGIN
         problem := 'the job is disabled';
     ELSIF cardinality(f.require_roles) > 0 AND run_as <> ALL (f.require_roles) THEN
         problem := format('role %s is none of those that the job requires', run_as);
-    ELSIF f.kind <> 'edge' THEN
+    ELSIF f.kind IN ('function', 'procedure') THEN
         SELECT p.oid INTO target FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
          WHERE n.nspname = f.function_schema AND p.proname = f.function_name AND oidvectortypes(p.proargtypes) = f.function_arguments
            AND p.prokind = CASE f.kind WHEN 'procedure' THEN 'p' ELSE 'f' END;
@@ -350,7 +354,8 @@ BEGIN
                      ORDER BY q.function_id LIMIT 1)
               FROM ids AS i WHERE i.id IS NOT NULL)
         SELECT i.id, coalesce(j.keep_days, 30) AS days, coalesce(j.keep_rows, 10000) AS rows
-          FROM ids AS i LEFT JOIN jobs.functions AS j ON j.id = i.id WHERE i.id IS NOT NULL
+          FROM ids AS i LEFT JOIN jobs.functions AS j ON j.id = i.id
+         WHERE i.id IS NOT NULL AND i.id <> mcp._tasks_function() -- those go by their own time: mcp._maintain_tasks
     LOOP
         DELETE FROM jobs.queue AS q
          WHERE q.id = ANY (ARRAY(SELECT o.id FROM jobs.queue AS o

@@ -60,7 +60,10 @@ GRANT EXECUTE ON FUNCTION
     mcp._jobs_finish(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool),
     mcp._jobs_progress(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.float8, pg_catalog.text, pg_catalog.jsonb),
     mcp._jobs_log(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb),
-    mcp._jobs_take_back(), mcp._jobs_release(pg_catalog.uuid, pg_catalog.uuid[], pg_catalog.int4[]), mcp._jobs_next_due(), mcp._jobs_schedule()
+    mcp._jobs_take_back(), mcp._jobs_release(pg_catalog.uuid, pg_catalog.uuid[], pg_catalog.int4[]), mcp._jobs_next_due(), mcp._jobs_schedule(),
+    mcp._task_begin(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4),
+    mcp._task_ask(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.text),
+    mcp._task_end(pg_catalog.uuid, pg_catalog.uuid, pg_catalog.int4, pg_catalog.text, pg_catalog.text)
     TO mcp_jobs;
 DO $$
 DECLARE

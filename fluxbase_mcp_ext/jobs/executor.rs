@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 use crate::identity;
 use crate::registered::function::{self, Function};
+use crate::tasks;
 use crate::tools::functions::job as edge;
 
 /// An idle process ends after this time, in milliseconds, unless it is the only one.
@@ -240,6 +241,7 @@ impl Executor {
             (Some(problem), _) => self.end(job.run, || Ok(Ended::Failed(problem.clone(), false))),
             (None, Kind::Function(oid)) => self.end(job.run, || body(job, &self.shapes, *oid, false)),
             (None, Kind::Procedure(oid)) => self.end(job.run, || body(job, &self.shapes, *oid, true)),
+            (None, Kind::Tool) => self.end(job.run, || self.task(job)),
             (None, Kind::Edge { namespace, name }) => self.edge(job, namespace.as_deref(), name),
         };
         let outcome = match outcome {
@@ -320,6 +322,17 @@ impl Executor {
         }
     }
 
+    /// A task. An error that ends the whole transaction is thrown on.
+    fn task(&self, job: &Job) -> Result<Ended, Failed> {
+        let Some(begun) = queue::begin_task(self.worker, job.run)? else {
+            return Err(Failed::because("the task is not there any more"));
+        };
+        Ok(match identity_of(job) {
+            Ok(identity) => Ended::Task(tasks::run::run(&begun, identity)),
+            Err(error) => Ended::Failed(error.to_text(), false),
+        })
+    }
+
     /// A job that is a call over HTTP: begun in one transaction, called without any, finished in another.
     fn edge(&self, job: &Job, namespace: Option<&str>, name: &str) -> Result<Option<Job>, Failed> {
         let begun = process::transaction(|| {
@@ -365,18 +378,22 @@ impl Executor {
     }
 }
 
-/// Runs `body` in the guard as whoever submitted the job.
-fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+/// Whoever submitted the job.
+fn identity_of(job: &Job) -> Result<identity::Identity, Error> {
     let members = |text: Option<&str>| match text.map(serde_json::from_str::<Value>) {
         Some(Ok(Value::Object(members))) => Some(members),
         _ => None,
     };
     let claims: Option<Map<String, Value>> = members(job.claims.as_deref());
     let settings = members(job.settings.as_deref()).unwrap_or_default();
-    let identity =
-        identity::of_job(&job.role, job.key_id.as_deref(), claims.as_ref(), &settings).map_err(|_| {
-            Error::refused("42501", format!("role {} cannot be used. Nothing was run.", job.role), None)
-        })?;
+    identity::of_job(&job.role, job.key_id.as_deref(), claims.as_ref(), &settings).map_err(|_| {
+        Error::refused("42501", format!("role {} cannot be used. Nothing was run.", job.role), None)
+    })
+}
+
+/// Runs `body` in the guard as whoever submitted the job.
+fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let identity = identity_of(job)?;
     let actor =
         Actor { role: identity.role, claims: &identity.claims, settings: &identity.settings, alone: true };
     guard::run(&actor, Access::Write, body, |_| true)

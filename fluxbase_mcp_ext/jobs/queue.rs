@@ -11,6 +11,7 @@ use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
 use pgrx::{Spi, pg_sys};
 
 use super::process::Failed;
+use crate::tasks;
 
 /// A uuid.
 pub type Id = [u8; 16];
@@ -51,7 +52,12 @@ pub struct Job {
 pub enum Kind {
     Function(u32),
     Procedure(u32),
-    Edge { namespace: Option<String>, name: String },
+    Edge {
+        namespace: Option<String>,
+        name: String,
+    },
+    /// A task: see `tasks`.
+    Tool,
 }
 
 fn failed(error: pgrx::spi::Error) -> Failed {
@@ -142,6 +148,7 @@ SELECT id, run, job_name, kind, target, edge_namespace, edge_function, payload::
             Some("edge") => {
                 Kind::Edge { namespace: row.get(6)?, name: row.get::<String>(7)?.unwrap_or_default() }
             }
+            Some("tool") => Kind::Tool,
             _ => Kind::Function(target),
         };
         Ok(Some(Job {
@@ -174,12 +181,15 @@ pub enum Ended {
     /// Its process is no more.
     Lost(String),
     Cancelled(String),
+    /// As a task does.
+    Task(tasks::run::Ended),
 }
 
 /// Writes down what became of a run; false when it is not this worker's any more, and nothing was written.
 pub fn finish(worker: Id, run: Run, ended: &Ended) -> Result<bool, Failed> {
     const SQL: &str = "SELECT mcp._jobs_finish($1, $2, $3, $4, $5::jsonb, $6, $7)";
     let (outcome, result, error, retry) = match ended {
+        Ended::Task(ended) => return finish_task(worker, run, ended),
         Ended::Completed(result) => ("completed", result.as_deref(), None, true),
         Ended::Failed(why, retry) => ("failed", None, Some(why.as_str()), *retry),
         Ended::Lost(why) => ("lost", None, Some(why.as_str()), true),
@@ -198,6 +208,24 @@ pub fn finish(worker: Id, run: Run, ended: &Ended) -> Result<bool, Failed> {
         ],
     )?;
     Ok(status.is_some())
+}
+
+/// What a run of a task is to do; `None`: it is not the worker's any more.
+pub fn begin_task(worker: Id, run: Run) -> Result<Option<String>, Failed> {
+    const SQL: &str = "SELECT mcp._task_begin($1, $2, $3)";
+    one::<String>(SQL, &[uuid(run.job).into(), uuid(worker).into(), run.number.into()])
+}
+
+fn finish_task(worker: Id, run: Run, ended: &tasks::run::Ended) -> Result<bool, Failed> {
+    const ASK: &str = "SELECT mcp._task_ask($1, $2, $3, $4, $5)";
+    const END: &str = "SELECT mcp._task_end($1, $2, $3, $4, $5)";
+    let (sql, first, second) = match ended {
+        tasks::run::Ended::Result(result) => (END, Some(result.as_str()), None),
+        tasks::run::Ended::Error(error) => (END, None, Some(error.as_str())),
+        tasks::run::Ended::Asks { requests, state } => (ASK, Some(requests.as_str()), state.as_deref()),
+    };
+    let values = [uuid(run.job).into(), uuid(worker).into(), run.number.into(), first.into(), second.into()];
+    Ok(one::<String>(sql, &values)?.is_some())
 }
 
 /// Hands a run back that was claimed and not begun.

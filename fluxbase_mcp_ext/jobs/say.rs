@@ -29,6 +29,16 @@ CREATE FUNCTION mcp._job_say(message pg_catalog.text) RETURNS pg_catalog.void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 fn say(message: &str) {
+    say_text(message);
+}
+
+/// Whether a job runs in this session.
+pub fn runs_here() -> bool {
+    SLOT.get().is_some() && guard::holds()
+}
+
+/// What `mcp._job_say` does.
+pub fn say_text(message: &str) {
     let Some(at) = SLOT.get().filter(|_| guard::holds()) else {
         error::raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

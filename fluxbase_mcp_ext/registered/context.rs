@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::ask::capabilities;
 use crate::dispatch::Request;
+use crate::tasks::Stage;
 
 /// JSON text of the context.
 pub fn text(request: &Request<'_>, state: Option<&str>, kind: &str, name: &str) -> String {
@@ -17,6 +18,11 @@ pub fn text(request: &Request<'_>, state: Option<&str>, kind: &str, name: &str) 
         r#"{{"inputResponses":{responses},"requestState":{state},"capabilities":{capabilities},"progressToken":{token},"{kind}":"#
     );
     push_string(&mut text, name);
+    text.push_str(match request.stage {
+        Stage::Call => "",
+        Stage::Offered => r#","task":"offered""#,
+        Stage::Running => r#","task":"running""#,
+    });
     text.push('}');
     text
 }

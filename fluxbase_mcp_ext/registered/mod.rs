@@ -30,6 +30,7 @@ use serde::Deserialize;
 use crate::catalog;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
+use crate::tasks::Support;
 
 pub use function::{Function, argument};
 pub use invoke::{Argument, Work};
@@ -63,6 +64,7 @@ struct Row {
     arguments: Option<String>,
     #[serde(default)]
     temp_tables: bool,
+    task: Option<Support>,
     #[serde(default)]
     relations: Vec<u32>,
     #[serde(default)]

@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 use pgrx::{JsonB, PgSqlErrorCode};
 
 use crate::error;
+use crate::jobs;
 
 /// How many notifications go out at once …
 const AT_ONCE: u32 = 100;
@@ -100,6 +101,16 @@ fn progress(progress: Option<f64>, total: Option<f64>, message: Option<&str>) {
             "progress and total must be finite numbers",
             None,
         );
+    }
+    if jobs::say::runs_here() {
+        // Whoever polls the task reads it.
+        let percent =
+            total.filter(|total| *total > 0.0).map(|total| (100.0 * progress / total).clamp(0.0, 100.0));
+        let message = message.map(|message| message.chars().take(1000).collect::<String>());
+        jobs::say::say_text(
+            &serde_json::json!({ "progress": { "percent": percent, "message": message } }).to_string(),
+        );
+        return;
     }
     let text = due(|listening| {
         let token = listening.token.as_ref()?;

@@ -15,21 +15,25 @@ UNION ALL
           'kind', r.kind, 'name', r.name, 'title', coalesce(r.title, ''), 'description', coalesce(r.description, ''),
           'scopes', r.scopes, 'input_schema', r.input_schema::text, 'output_schema', r.output_schema::text,
           'annotations', r.annotations, 'uri', r.uri, 'mime_type', r.mime_type, 'complete', r.complete::text,
-          'temp_tables', r.temp_tables, 'arguments', r.arguments::text,
+          'temp_tables', r.temp_tables, 'task', r.task, 'arguments', r.arguments::text,
           'signature', format('%I.%I(%s)', r.function_schema, r.function_name, r.function_arguments),
           'function', (SELECT p.oid::int8
                          FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
                         WHERE n.nspname = r.function_schema AND p.proname = r.function_name
                           AND oidvectortypes(p.proargtypes) = r.function_arguments))::text
    FROM (SELECT 'tool' AS kind, t.name, t.title, t.description, t.scopes, t.input_schema, t.output_schema, t.annotations,
-                NULL AS uri, NULL AS mime_type, NULL::jsonb AS complete, t.temp_tables, NULL::jsonb AS arguments, t.function_schema, t.function_name, t.function_arguments
+                NULL AS uri, NULL AS mime_type, NULL::jsonb AS complete, t.temp_tables,
+                CASE WHEN t.task_support <> 'forbidden' THEN
+                     json_build_object('required', t.task_support = 'required', 'on_answer', t.task_on_answer,
+                                       'timeout_seconds', t.task_timeout_seconds, 'ttl_seconds', t.task_ttl_seconds) END AS task,
+                NULL::jsonb AS arguments, t.function_schema, t.function_name, t.function_arguments
            FROM mcp._tools AS t
          UNION ALL
          SELECT 'resource', s.name, s.title, s.description, s.scopes, NULL, NULL, NULL, s.uri, s.mime_type, s.complete,
-                false, NULL, s.function_schema, s.function_name, s.function_arguments
+                false, NULL, NULL, s.function_schema, s.function_name, s.function_arguments
            FROM mcp._resources AS s
          UNION ALL
-         SELECT 'prompt', p.name, p.title, p.description, p.scopes, NULL, NULL, NULL, NULL, NULL, NULL, false, p.arguments,
+         SELECT 'prompt', p.name, p.title, p.description, p.scopes, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, p.arguments,
                 p.function_schema, p.function_name, p.function_arguments
            FROM mcp._prompts AS p) AS r
   ORDER BY r.kind, coalesce(r.uri, r.name) COLLATE "C")

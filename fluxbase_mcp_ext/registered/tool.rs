@@ -16,6 +16,7 @@ use crate::dispatch::Request;
 use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::gucs;
+use crate::tasks::{Stage, Support};
 use crate::tools::{Body, Done, Outcome, rpc};
 
 /// One registered tool.
@@ -31,6 +32,8 @@ pub struct Tool {
     access: Access,
     /// Whether the function may make temporary tables.
     temp_tables: bool,
+    /// How it supports tasks, if at all.
+    task: Option<Support>,
     pub(super) target: Target,
     /// How the function takes its arguments, or why it cannot.
     style: Result<Style, String>,
@@ -73,6 +76,7 @@ impl Tool {
             },
             access: if read_only { Access::Read } else { Access::Write },
             temp_tables: row.temp_tables,
+            task: row.task,
             target,
             style,
             input: OnceLock::new(),
@@ -103,12 +107,39 @@ impl Tool {
             // That it was called is written down, too.
             access: if reads && !procedure.logged { Access::Read } else { Access::Write },
             temp_tables: procedure.temp_tables,
+            task: None,
             target,
             style: Ok(Style::Named),
             input: OnceLock::new(),
             output: OnceLock::new(),
             procedure: Some(Arc::clone(procedure)),
         }
+    }
+
+    /// How it supports tasks; `None`: not at all.
+    pub fn task(&self) -> Option<Support> {
+        self.task
+    }
+
+    /// Refuses what a run would refuse before its function is called.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: the caller may not execute the function, or these are no arguments of it.
+    pub fn check_call(&self, arguments: Option<&str>) -> Result<(), Error> {
+        let what = self.what();
+        self.target.usable(&what)?;
+        self.style.as_ref().map_err(|why| wrong_function(&what, why))?;
+        self.check_arguments(arguments.unwrap_or("{}"), &what)
+    }
+
+    /// Whether its schema takes the arguments.
+    fn check_arguments(&self, text: &str, what: &str) -> Result<(), Error> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Error::refused("22023", format!("arguments: {error}. Nothing was run."), None)
+        })?;
+        compiled(&self.input, &self.input_schema, what)?
+            .check(&value, "arguments")
+            .map_err(|faults| Error::refused("22023", format!("{faults}\nNothing was run."), None))
     }
 
     /// Whether it calls a procedure.
@@ -150,12 +181,7 @@ impl Tool {
         let function = self.target.usable(&what)?;
         let style = self.style.as_ref().map_err(|why| wrong_function(&what, why))?;
         let text = request.arguments.unwrap_or("{}");
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            Error::refused("22023", format!("arguments: {error}. Nothing was run."), None)
-        })?;
-        compiled(&self.input, &self.input_schema, &what)?
-            .check(&value, "arguments")
-            .map_err(|faults| Error::refused("22023", format!("{faults}\nNothing was run."), None))?;
+        self.check_arguments(text, &what)?;
         let binding = ask::binding(request, "tool", &self.name);
         let state = match ask::state(request, &binding) {
             Ok(state) => state,
@@ -199,6 +225,7 @@ impl Tool {
         };
         match answer {
             ToolAnswer::Ask(asked) => Ok(Done::undone(Outcome::Ask(ask::ask(request, binding, asked)?))),
+            ToolAnswer::Object(json) if self.begins_task(request, &json) => Ok(Done::undone(Outcome::Task)),
             ToolAnswer::Object(json) => {
                 self.check_output(Some(&json))?;
                 text(json, Structured::Same)
@@ -218,6 +245,13 @@ impl Tool {
                 Ok(if is_error { Done::undone(outcome) } else { Done::kept(outcome) })
             }
         }
+    }
+
+    /// Whether the answer is `{"task": true}` of a function that was offered a task.
+    fn begins_task(&self, request: &Request<'_>, answer: &str) -> bool {
+        request.stage == Stage::Offered
+            && serde_json::from_str::<Value>(answer)
+                .is_ok_and(|answer| answer == serde_json::json!({ "task": true }))
     }
 
     /// Whether the answer is what the output schema promises.

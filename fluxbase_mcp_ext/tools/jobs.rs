@@ -40,11 +40,7 @@ const LEVELS: [&str; 4] = ["debug", "info", "warning", "error"];
 pub fn submit(request: &Request<'_>) -> Result<Done, Error> {
     let asked = Asked::read(request.arguments).map_err(|error| error.with_outcome(Undone::NothingChanged))?;
     table::there(NOT_SUBMITTED)?;
-    let (user, email, all) = claims::with_current(|all| {
-        let text = |name: &str| all.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some((text("sub"), text("email"), Some(Value::Object(all.clone()).to_string())))
-    })
-    .unwrap_or_default();
+    let (user, email, all) = whose();
     let found = find(&asked, all.is_some())?;
     if let Some(schema) = &found.schema {
         let payload = serde_json::from_str::<Value>(&asked.payload)
@@ -136,6 +132,44 @@ fn find(asked: &Asked, with_claims: bool) -> Result<Found, Error> {
             Err(Error::refused(code, format!("job {}: {problem}. {NOT_SUBMITTED}", found.name), None))
         }
     }
+}
+
+/// The user and the email of the claims in force, and all of them as JSON text.
+fn whose() -> (Option<String>, Option<String>, Option<String>) {
+    claims::with_current(|all| {
+        let text = |name: &str| all.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some((text("sub"), text("email"), Some(Value::Object(all.clone()).to_string())))
+    })
+    .unwrap_or_default()
+}
+
+/// Who submits a job that is no registered one: what its run becomes.
+#[derive(Debug)]
+pub struct Submitter<'a> {
+    pub role: &'a str,
+    pub user: Option<&'a str>,
+    pub email: Option<&'a str>,
+    pub key_id: Option<&'a str>,
+    /// JSON texts.
+    pub claims: Option<&'a str>,
+    pub settings: &'a str,
+}
+
+/// Calls `body` with who submits: the caller. Only inside the guard.
+///
+/// # Errors
+/// [`Error::Refused`] without jobs.
+pub fn with_submitter<T>(request: &Request<'_>, body: impl FnOnce(&Submitter<'_>) -> T) -> Result<T, Error> {
+    table::there(NOT_SUBMITTED)?;
+    let (user, email, all) = whose();
+    Ok(body(&Submitter {
+        role: &table::role(),
+        user: user.as_deref(),
+        email: email.as_deref(),
+        key_id: request.identity.key_id.as_deref(),
+        claims: all.as_deref(),
+        settings: &settings(request),
+    }))
 }
 
 /// The settings of the key, for the run.
@@ -352,16 +386,20 @@ fn job_id(args: &Arguments) -> Result<String, QueryError> {
     let Some(text) = args.str("job_id")? else {
         return Err(args.unfit("job_id", "is missing: write {\"job_id\":\"…\"}, as submit_job answered"));
     };
-    let form = text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    if form {
+    if is_uuid(&text) {
         Ok(text.to_ascii_lowercase())
     } else {
         Err(args.unfit("job_id", &format!("{} is no id of a job, which is a UUID", show(&text))))
     }
+}
+
+/// Whether this is an id of a job.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 fn one_of(args: &Arguments, name: &str, known: &[&str]) -> Result<Option<String>, QueryError> {

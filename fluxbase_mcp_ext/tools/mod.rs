@@ -68,6 +68,8 @@ pub enum Outcome {
     Ask(Ask),
     /// The delegate worker makes the call; the listener asks again.
     Pending(Id),
+    /// The call is to become a task, and runs anew as one.
+    Task,
 }
 
 /// [`Outcome`], and whether what the body wrote stays.
@@ -106,6 +108,14 @@ impl<'a> Tool<'a> {
             input_schema: self.input_schema,
             output_schema: Some(self.output_schema).filter(|schema| !schema.is_empty()),
             annotations: self.annotations,
+        }
+    }
+
+    /// How it supports tasks; `None`: not at all, as everything that is built in.
+    pub fn task(&self) -> Option<crate::tasks::Support> {
+        match self.run {
+            Body::BuiltIn(_) => None,
+            Body::Registered(tool) => tool.task(),
         }
     }
 

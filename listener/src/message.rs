@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::pool::Lane;
 
 /// Methods that may stand in a log. Anything else is logged as `other`, since a client could put anything there.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "initialize",
     "notifications/initialized",
     "notifications/cancelled",
@@ -31,6 +31,7 @@ const KNOWN: [&str; 22] = [
     "logging/setLevel",
     "subscriptions/listen",
     "tasks/get",
+    "tasks/update",
     "tasks/cancel",
 ];
 

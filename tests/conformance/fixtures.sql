@@ -382,6 +382,71 @@ CREATE FUNCTION conformance.change_prompts() RETURNS pg_catalog.text
 AS $$ SELECT conformance.toggle('conformance.prompt_at_times(jsonb)') $$;
 SELECT mcp.register_tool('test_trigger_prompt_change', 'conformance.change_prompts()', 'Changes the list of prompts.');
 
+-- ---- tools that run as tasks (extension io.modelcontextprotocol/tasks) ----
+
+CREATE FUNCTION conformance.greet(name pg_catalog.text) RETURNS pg_catalog.jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT conformance.says(format('Hello, %s!', name)) $$;
+SELECT mcp.register_tool('greet', 'conformance.greet(text)', 'Greets, at once.');
+
+CREATE FUNCTION conformance.slow_compute(seconds pg_catalog.float8 DEFAULT 1, label pg_catalog.text DEFAULT '') RETURNS pg_catalog.jsonb
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT conformance.says(format('%s took %s s', label, seconds)) FROM pg_sleep(seconds) $$;
+SELECT mcp.register_tool('slow_compute', 'conformance.slow_compute(float8, text)', 'Sleeps, then answers.', task_support => 'optional');
+
+CREATE FUNCTION conformance.failing_job() RETURNS pg_catalog.jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_sleep(1);
+    RAISE EXCEPTION 'this job always fails';
+END
+$$;
+SELECT mcp.register_tool('failing_job', 'conformance.failing_job()', 'Fails after a second.', task_support => 'required');
+
+-- What a function raises is its tool's error. Only what ends the run itself is one of the protocol: here its time is over.
+CREATE FUNCTION conformance.never_ends() RETURNS pg_catalog.void
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT pg_sleep(3600) $$;
+SELECT mcp.register_tool('protocol_error_job', 'conformance.never_ends()', 'Never ends by itself.', task_support => 'optional',
+                         task_timeout_seconds => 1);
+
+CREATE FUNCTION conformance.confirm_delete(arguments pg_catalog.jsonb, context pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN context #> '{inputResponses,confirm}' IS NULL
+            THEN jsonb_build_object('inputRequests', jsonb_build_object('confirm',
+                     conformance.question(format('Delete %s?', arguments ->> 'filename'), 'confirm', 'boolean')))
+            WHEN conformance.answer(context, 'confirm', 'confirm') = 'true' THEN conformance.says('Deleted.')
+            ELSE conformance.says('Left as it is.') END
+$$;
+SELECT mcp.register_tool('confirm_delete', 'conformance.confirm_delete(jsonb, jsonb)', 'Asks before it deletes.', task_support => 'optional');
+
+CREATE FUNCTION conformance.multi_input(arguments pg_catalog.jsonb, context pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN first IS NULL OR second IS NULL
+            THEN jsonb_build_object('inputRequests', jsonb_build_object('first', conformance.question('The first name?', 'name'),
+                                                                        'second', conformance.question('The second name?', 'name')))
+            ELSE conformance.says(format('%s and %s', first, second)) END
+  FROM conformance.answer(context, 'first', 'name') AS first, conformance.answer(context, 'second', 'name') AS second
+$$;
+SELECT mcp.register_tool('multi_input', 'conformance.multi_input(jsonb, jsonb)', 'Asks two questions at once.', task_support => 'optional');
+
+-- Asks first, and goes on as a task with the answer.
+CREATE FUNCTION conformance.ask_then_work(arguments pg_catalog.jsonb, context pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN name IS NULL
+            THEN jsonb_build_object('inputRequests', jsonb_build_object('user_name',
+                     conformance.question('What is your name?', 'name')))
+            WHEN context ->> 'task' = 'offered' THEN '{"task": true}'
+            ELSE conformance.says(format('Worked for %s.', name)) END
+  FROM conformance.answer(context, 'user_name', 'name') AS name
+$$;
+SELECT mcp.register_tool('test_tool_with_task', 'conformance.ask_then_work(jsonb, jsonb)', 'Asks for a name, then works.',
+                         task_support => 'required', task_on_answer => true);
+
 -- Not PUBLIC: who may execute a function may use what it is registered as.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA conformance FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA conformance TO authenticated;

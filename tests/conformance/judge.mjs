@@ -20,7 +20,20 @@ const expected = new Set(expectedFile ? yaml(expectedFile).server : []);
 
 // Scenarios that the suite does not score (they are optional, pending or newer than the revision), and that pass.
 const KEPT = {
-  '2026-07-28': ['json-schema-2020-12', 'http-header-validation'],
+  '2026-07-28': [
+    'json-schema-2020-12',
+    'http-header-validation',
+    // The extension io.modelcontextprotocol/tasks. Its tasks-status-notifications has no check that the suite runs yet.
+    'tasks-lifecycle',
+    'tasks-capability-negotiation',
+    'tasks-wire-fields',
+    'tasks-request-state-removal',
+    'tasks-mrtr-input',
+    'tasks-request-headers',
+    'tasks-dispatch-and-envelope',
+    'tasks-required-task-error',
+    'tasks-mrtr-composition',
+  ],
   '2025-11-25': ['json-schema-2020-12'],
 };
 

@@ -63,12 +63,19 @@ CONF
     "${psql[@]}" -d conformance <<'SQL'
 CREATE EXTENSION fluxbase_mcp_ext;
 SELECT mcp.setup_roles();
-SELECT mcp.install();
+SELECT mcp.install('{auth,jobs}');
 SELECT mcp.setup_listener();
 GRANT CONNECT ON DATABASE conformance TO fluxbase_listener, authenticated;
 SQL
     say "registering the fixtures"
     "${psql[@]}" -d conformance -f "$HERE/fixtures.sql"
+    # Tasks are begun as soon as somebody asks for one; the suite waits a few seconds for each step of theirs.
+    local i
+    for ((i = 0; i < 600; i++)); do
+        [[ $("$PG_BIN/psql" -XAtq -h "$socket" -U postgres -d conformance -c "SELECT state FROM mcp.jobs_status() WHERE process = 'coordinator'") != running ]] || break
+        ((i < 599)) || die "the worker of background jobs did not start." "Its log is $work/server.log."
+        sleep 0.1
+    done
     unset PGOPTIONS
 }
 

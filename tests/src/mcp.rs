@@ -21,6 +21,9 @@ pub enum Era {
 /// The newest revision.
 pub const LATEST: &str = "2026-07-28";
 
+/// Where a request declares what its client can do.
+pub const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
 /// One client with one kept connection.
 #[derive(Debug)]
 pub struct Client {
@@ -96,10 +99,17 @@ pub fn message(era: Era, id: u64, method: &str, mut params: Value) -> (Vec<(&'st
         Era::Modern => {
             headers.push(("MCP-Protocol-Version", LATEST.to_owned()));
             headers.push(("Mcp-Method", method.to_owned()));
-            if let Some(name) = params["name"].as_str().or(params["uri"].as_str()) {
+            if let Some(name) =
+                params["name"].as_str().or(params["uri"].as_str()).or(params["taskId"].as_str())
+            {
                 headers.push(("Mcp-Name", name.to_owned()));
             }
+            // What a test declares is kept.
+            let declared = params["_meta"][CAPABILITIES].take();
             params["_meta"] = meta(LATEST);
+            if !declared.is_null() {
+                params["_meta"][CAPABILITIES] = declared;
+            }
         }
     }
     (headers, json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string())

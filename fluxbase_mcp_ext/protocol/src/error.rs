@@ -152,6 +152,18 @@ impl RpcError {
         }
     }
 
+    /// −32021, status 400: the tool runs as a task only, and the request does not declare the extension.
+    pub fn needs_task(tool: &str, extension: &str) -> RpcError {
+        RpcError {
+            message: format!(
+                "Tool {} runs as a task only, which needs the extension {extension} in \
+                 params._meta[\"io.modelcontextprotocol/clientCapabilities\"].extensions. Nothing was done.",
+                json::clip(tool)
+            ),
+            ..RpcError::missing_extension(extension)
+        }
+    }
+
     /// −32602: no prompt has this name, or none that the caller may see.
     pub fn unknown_prompt(name: &str, nearest: Option<&str>) -> RpcError {
         let mut message = format!("Unknown prompt: {}.", json::clip(name));

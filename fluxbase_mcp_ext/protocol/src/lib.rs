@@ -41,4 +41,4 @@ pub use result::{
     ToolContent, ToolEntry, ToolOutput,
 };
 pub use subscription::{Filter, MAX_SUBSCRIBED};
-pub use task::{State, TASKS, Task, Verb};
+pub use task::{Came, State, TASKS, Task, Verb, error_json, poll_interval};

@@ -238,16 +238,8 @@ impl Call {
 
     /// The answer to `tools/call` whose content a tool made itself.
     pub fn tool_content(&self, content: &ToolContent) -> Reply {
-        let structured = content.structured.as_deref().filter(|_| self.era.structured());
-        self.result(content.content.len() + structured.map_or(0, str::len) + 64, |out| {
-            out.push_str(r#""content":"#);
-            out.push_str(&content.content);
-            if let Some(structured) = structured {
-                out.push_str(r#","structuredContent":"#);
-                out.push_str(structured);
-            }
-            _ = write!(out, r#","isError":{}"#, content.is_error);
-        })
+        let size = content.content.len() + content.structured.as_ref().map_or(0, String::len) + 64;
+        self.result(size, |out| push_tool_content(out, content, self.era.structured()))
     }
 
     /// The answer to `resources/read`: `contents` is JSON text of a list.
@@ -292,31 +284,13 @@ impl Call {
             Some(Structured::None) | None => 0,
         };
         let notes: usize = output.notes.iter().map(|note| note.len() + 32).sum();
-        self.result(escaped_size(&output.text) + copies + notes + 128, |out| {
-            push_content(out, &output.text, &output.notes);
-            match structured {
-                Some(Structured::Same) => {
-                    out.push_str(r#","structuredContent":"#);
-                    out.push_str(&output.text);
-                }
-                Some(Structured::Wrapped { before, after }) => {
-                    out.push_str(r#","structuredContent":"#);
-                    out.push_str(before);
-                    out.push_str(&output.text);
-                    out.push_str(after);
-                }
-                Some(Structured::None) | None => {}
-            }
-            out.push_str(r#","isError":false"#);
-        })
+        let size = escaped_size(&output.text) + copies + notes + 128;
+        self.result(size, |out| push_tool_output(out, output, structured))
     }
 
     /// The answer to `tools/call` when the tool refused or failed: `text` goes to the model as it is.
     pub fn tool_error(&self, text: &str) -> Reply {
-        self.result(escaped_size(text) + 128, |out| {
-            push_content(out, text, &[]);
-            out.push_str(r#","isError":true"#);
-        })
+        self.result(escaped_size(text) + 128, |out| push_tool_error(out, text))
     }
 
     /// A JSON-RPC error, status 200: the request was dispatched.
@@ -399,6 +373,42 @@ impl Call {
         push_member(out, ",\"mimeType\":", entry.mime_type);
         out.push('}');
     }
+}
+
+/// The members of the result of a tool that worked.
+pub(crate) fn push_tool_output(out: &mut String, output: &ToolOutput, structured: Option<&Structured>) {
+    push_content(out, &output.text, &output.notes);
+    match structured {
+        Some(Structured::Same) => {
+            out.push_str(r#","structuredContent":"#);
+            out.push_str(&output.text);
+        }
+        Some(Structured::Wrapped { before, after }) => {
+            out.push_str(r#","structuredContent":"#);
+            out.push_str(before);
+            out.push_str(&output.text);
+            out.push_str(after);
+        }
+        Some(Structured::None) | None => {}
+    }
+    out.push_str(r#","isError":false"#);
+}
+
+/// The members of a result whose content a tool made itself.
+pub(crate) fn push_tool_content(out: &mut String, content: &ToolContent, structured: bool) {
+    out.push_str(r#""content":"#);
+    out.push_str(&content.content);
+    if let Some(structured) = content.structured.as_deref().filter(|_| structured) {
+        out.push_str(r#","structuredContent":"#);
+        out.push_str(structured);
+    }
+    _ = write!(out, r#","isError":{}"#, content.is_error);
+}
+
+/// The members of the result of a tool that refused or failed.
+pub(crate) fn push_tool_error(out: &mut String, text: &str) {
+    push_content(out, text, &[]);
+    out.push_str(r#","isError":true"#);
 }
 
 /// `content`: the text, then the notes.

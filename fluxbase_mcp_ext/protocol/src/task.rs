@@ -16,7 +16,10 @@ use crate::{
     call::{Call, Method, required},
     error::{Reply, RpcError},
     json::{clip, push_string},
-    result::{push_member, push_server},
+    result::{
+        ToolContent, ToolOutput, push_member, push_server, push_tool_content, push_tool_error,
+        push_tool_output,
+    },
 };
 
 /// The extension's identifier.
@@ -118,6 +121,49 @@ impl Call {
             clip(id)
         )))
     }
+}
+
+/// What came of a tool, as `tools/call` has it without the envelope: JSON text of an object.
+#[derive(Clone, Copy, Debug)]
+pub enum Came<'a> {
+    /// It worked.
+    Output(&'a ToolOutput),
+    /// It says itself how.
+    Content(&'a ToolContent),
+    /// It refused or failed, and why.
+    Error(&'a str),
+}
+
+impl Came<'_> {
+    /// The text.
+    pub fn to_json(self) -> String {
+        let mut out = String::from("{");
+        match self {
+            Came::Output(output) => push_tool_output(&mut out, output, Some(&output.structured)),
+            Came::Content(content) => push_tool_content(&mut out, content, true),
+            Came::Error(text) => push_tool_error(&mut out, text),
+        }
+        out.push('}');
+        out
+    }
+}
+
+/// The JSON-RPC error that a task failed with: JSON text of an object.
+pub fn error_json(error: &RpcError) -> String {
+    let mut out = format!(r#"{{"code":{},"message":"#, error.code);
+    push_string(&mut out, &error.message);
+    if let Some(data) = &error.data {
+        // Writing into a String cannot fail.
+        _ = write!(out, r#","data":{data}"#);
+    }
+    out.push('}');
+    out
+}
+
+/// How long to wait between two questions for a task that began so long ago, both in milliseconds: a tenth of its age, from half a second to
+/// ten seconds.
+pub fn poll_interval(age_ms: u64) -> u64 {
+    (age_ms / 10).clamp(500, 10_000)
 }
 
 fn push_task(out: &mut String, task: &Task) {

@@ -129,3 +129,42 @@ fn the_extension_is_advertised() {
     assert_eq!(got["result"]["capabilities"]["extensions"], json!({ "io.modelcontextprotocol/tasks": {} }));
     assert!(got["result"]["capabilities"].get("tasks").is_none());
 }
+
+/// What a task ended with is what the call would have been answered with.
+#[test]
+fn the_end_of_a_task_is_the_answer_of_the_call() {
+    use fluxbase_protocol::{Came, Structured, ToolContent, ToolOutput};
+    let output = ToolOutput {
+        text: r#"{"b":1.0,"a":"\"x"}"#.to_owned(),
+        structured: Structured::Same,
+        notes: vec!["cut".to_owned()],
+    };
+    assert_eq!(
+        Came::Output(&output).to_json(),
+        r#"{"content":[{"type":"text","text":"{\"b\":1.0,\"a\":\"\\\"x\"}"},{"type":"text","text":"cut"}],"structuredContent":{"b":1.0,"a":"\"x"},"isError":false}"#
+    );
+    let content = ToolContent { content: "[]".to_owned(), structured: Some("{}".to_owned()), is_error: true };
+    assert_eq!(Came::Content(&content).to_json(), r#"{"content":[],"structuredContent":{},"isError":true}"#);
+    assert_eq!(
+        Came::Error("no\n").to_json(),
+        r#"{"content":[{"type":"text","text":"no\n"}],"isError":true}"#
+    );
+}
+
+#[test]
+fn an_error_of_the_protocol_is_kept_whole() {
+    use fluxbase_protocol::{RpcError, error_json};
+    let got: Value = serde_json::from_str(&error_json(&RpcError::needs_task("long\"", "x/y"))).unwrap();
+    assert_eq!(got["code"], -32021);
+    assert_eq!(got["data"], json!({ "requiredCapabilities": { "extensions": { "x/y": {} } } }));
+    assert!(got["message"].as_str().unwrap().contains("runs as a task only"), "{got}");
+    let plain: Value =
+        serde_json::from_str(&error_json(&RpcError::new(-32603, "\"gone\"".to_owned()))).unwrap();
+    assert_eq!(plain, json!({ "code": -32603, "message": "\"gone\"" }));
+}
+
+#[test]
+fn old_tasks_are_asked_for_less_often() {
+    use fluxbase_protocol::poll_interval;
+    assert_eq!([0, 5_000, 60_000, 3_600_000].map(poll_interval), [500, 500, 6_000, 10_000]);
+}

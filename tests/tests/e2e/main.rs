@@ -30,4 +30,5 @@ mod stdio;
 mod vectors;
 mod storage;
 mod storage_faults;
+mod tasks;
 mod z_secrecy;
