@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz faults soak clean distclean test-cost bench-instructions bench-jobs jobs-soak
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz faults soak clean distclean test-cost bench-instructions bench-jobs jobs-soak bench-vectors-growth
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-files: ## Files of 1 MB beside dd and nginx; writes docs/benchmarks/files.
 
 bench-jobs: ## Background jobs beside a claim loop by hand, submit to start; writes docs/benchmarks/jobs.md
 	@tests/bench/jobs.sh
+
+bench-vectors-growth: ## search_vectors among 10,000 to 1,000,000 vectors, beside pgbench; writes docs/benchmarks/vectors.md (5 GB of disk, up to an hour)
+	@scripts/build.sh vectors-growth
 
 retrieval: ## How well search_vectors finds in real text: Debian's packages, a real model (the first time 15 minutes; LIMIT=5000 for a part)
 	@scripts/build.sh retrieval $(LIMIT)

@@ -6,6 +6,7 @@
 #   build.sh retrieval [LIMIT]    what tests/retrieval/run.sh needs, then runs it
 #   build.sh bench-instructions   the same for tests/bench/instructions.sh
 #   build.sh vectors-bench        what tests/bench/vectors.sh needs, then runs it
+#   build.sh vectors-growth       the same for tests/bench/vectors.sh growth
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$ROOT/scripts/deps.sh"
@@ -48,5 +49,10 @@ case ${1:-} in
         server_environment
         exec bash "$ROOT/tests/bench/vectors.sh"
         ;;
-    *) die "what should be built?" "Write: scripts/build.sh tree 18 | install PG_CONFIG | bench | bench-instructions | vectors-bench" ;;
+    vectors-growth)
+        need_build_tools
+        server_environment
+        exec bash "$ROOT/tests/bench/vectors.sh" growth
+        ;;
+    *) die "what should be built?" "Write: scripts/build.sh tree 18 | install PG_CONFIG | bench | bench-instructions | vectors-bench | vectors-growth" ;;
 esac

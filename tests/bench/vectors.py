@@ -5,6 +5,7 @@ what it was compared with in the same run.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +21,15 @@ SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000 100000").spl
 DIMENSIONS = int(os.environ.get("BENCH_DIMENSIONS", 384))
 SECONDS, CLIENTS = int(os.environ.get("BENCH_SECONDS", 10)), int(os.environ.get("BENCH_CLIENTS", 8))
 QUERIES = 100
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+PORT = free_port()
 TRANSPORT = json.dumps({"http": True, "rate_limit_per_min": 1_000_000_000, "address": "127.0.0.1"}, separators=(",", ":"))
 OPTIONS = "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
 
@@ -110,23 +120,35 @@ END $f$""")
     return lines
 
 
-def main():
-    psql(SCHEMA)
+def credential_of():
+    """A new key, and what the listener sends in its place."""
     key = psql("SELECT (mcp.create_key('client', 'bench', '{read:vectors}')).key")
     kind, key_id, secret = key.split("_", 2)
-    credential = f"{kind}:{key_id}:{hashlib.sha256(base64.urlsafe_b64decode(secret[:43] + '=')).hexdigest()}"
-    vectors = psql("SELECT v FROM queries ORDER BY id").splitlines()
-    bodies = [request(vector) for vector in vectors]
+    return key, f"{kind}:{key_id}:{hashlib.sha256(base64.urlsafe_b64decode(secret[:43] + '=')).hexdigest()}"
+
+
+@contextlib.contextmanager
+def listener(credential, bodies):
+    """A listener at PORT, and a table with the arguments of each call that it would make."""
     psql("CREATE TABLE requests (id int PRIMARY KEY, body text NOT NULL, credential text NOT NULL, transport text NOT NULL);" + "".join(
         f"INSERT INTO requests VALUES ({n}, $b${body}$b$, '{credential}', '{TRANSPORT}');" for n, body in enumerate(bodies, 1)))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {**os.environ, "FLUXBASE_DATABASE_URL": f"postgres://fluxbase_listener@/postgres?host={SOCKET.replace('/', '%2F')}",
-                   "FLUXBASE_LISTENER_LISTEN": f"127.0.0.1:{port}", "FLUXBASE_MCP_ENABLED": "true", "FLUXBASE_MCP_RATE_LIMIT_PER_MIN": "1000000000"}
+                   "FLUXBASE_LISTENER_LISTEN": f"127.0.0.1:{PORT}", "FLUXBASE_MCP_ENABLED": "true", "FLUXBASE_MCP_RATE_LIMIT_PER_MIN": "1000000000"}
     server = subprocess.Popen([os.environ["FLUXBASE_BIN"], "serve", "--config", str(ROOT / "fluxbase.yaml")], env=environment,
                               stdin=subprocess.DEVNULL, stdout=open(WORK / "listener.log", "w"), stderr=subprocess.STDOUT)
     try:
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def main():
+    psql(SCHEMA)
+    key, credential = credential_of()
+    vectors = psql("SELECT v FROM queries ORDER BY id").splitlines()
+    bodies = [request(vector) for vector in vectors]
+    with listener(credential, bodies):
         print(f"{DIMENSIONS} dimensions, {CLIENTS} clients, {SECONDS} s each; load before: {os.getloadavg()[0]:.1f}", flush=True)
         print("| rows | index built in s | index MB | recall@10 | pgbench/s | tool in SQL/s | ratio | tool over HTTP/s | ratio | hybrid in SQL/s |", flush=True)
         print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
@@ -145,15 +167,13 @@ def main():
                 hits += len(set(ids_of(reply)) & {int(i) for i in truth.split(",")})
             plain = pgbench("plain", f"\\set id random(1, {QUERIES})\nSELECT ({PLAIN}) FROM queries AS q WHERE q.id = :id;\n", OPTIONS)
             tool = pgbench("tool", f"\\set id random(1, {QUERIES})\nSELECT mcp._serve(body, credential, transport) FROM requests WHERE id = :id;\n")
-            http = wrk(key, bodies, port)
+            http = wrk(key, bodies, PORT)
             psql("""CREATE OR REPLACE FUNCTION hybrid(body text) RETURNS text LANGUAGE sql AS $$ SELECT jsonb_set(jsonb_set(body::jsonb, '{params,arguments,mode}', '"hybrid"'), '{params,arguments,query}', '"text number 77"')::text $$""")
             both = pgbench("hybrid", f"\\set id random(1, {QUERIES})\nSELECT mcp._serve(hybrid(body), credential, transport) FROM requests WHERE id = :id;\n")
             print(f"| {size:,} | {built:.1f} | {megabytes:.0f} | {hits / 500:.3f} | {plain:.0f} | {tool:.0f} | {tool / plain:.2f} | {http:.0f} | {http / plain:.2f} | {both:.0f} |", flush=True)
         print("\n| tenant | way | rows of 10 | true ones | ms |\n|---|---|---:|---:|---:|")
         print("\n".join(tenants()), flush=True)
-    finally:
-        server.terminate()
-        server.wait()
 
 
-main()
+if __name__ == "__main__":
+    main()

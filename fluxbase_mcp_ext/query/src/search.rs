@@ -3,8 +3,8 @@
 //! ```text
 //! vector   SELECT CASE WHEN near enough THEN row END
 //!            FROM (SELECT t."id" AS c0, …, t."e" <=> $1 AS d FROM "s"."t" AS t WHERE … ORDER BY t."e" <=> $1 LIMIT n) AS _c ORDER BY d
-//! text     WITH _a (all words), _o (any word, when _a found nothing), _f (their ranks)
-//! hybrid   WITH _n (nearest), _v (their ranks), _a, _o, _f, fused by key: sum(weight / (60 + rank)), the best n joined back
+//! text     WITH _w (words, counted), _i (weighed), _d (rows with a rarer one), _f (the best of them, and their ranks)
+//! hybrid   WITH _n (nearest), _v (their ranks), …, _f, fused by key: sum(weight * evidence / (60 + rank)), the best n joined back
 //! ```
 //!
 //! - Each side has a LIMIT of its own below everything else, so that its index gives the order: what is not in the first n of it is

@@ -215,13 +215,17 @@ fn both_sides_have_a_limit_and_the_configuration_is_a_number() {
         found(r#""query":"red cars","embedding":[1,2,3],"mode":"hybrid","limit":20,"text_weight":0.3"#)
             .unwrap();
     let sql = &search.statement.sql;
-    assert_eq!(sql.matches("LIMIT 80").count(), 3, "{sql}");
+    assert_eq!(sql.matches("LIMIT 80").count(), 2, "{sql}");
+    // A word is counted within a bound.
+    assert_eq!(sql.matches("LIMIT 10000").count(), 1, "{sql}");
     assert_eq!(sql.matches("LIMIT 20").count(), 1, "{sql}");
     assert!(sql.contains(
         "t.\"words\" OPERATOR(pg_catalog.@@) pg_catalog.websearch_to_tsquery('3748'::pg_catalog.regconfig, $"
     ));
     assert_eq!(search.wanted, 80);
-    assert!(search.ranking.unwrap().contains("0.7/(60+vector_rank) + 0.3/(60+text_rank)"));
+    assert!(
+        search.ranking.unwrap().contains("0.7*similarity/(60+vector_rank) + 0.3*text_share/(60+text_rank)")
+    );
     let source =
         Source { search: None, configuration: Some(13_999), ..Source::guess(&docs(), Some("e".to_owned())) };
     let search = asked(r#"{"table":"docs","query":"x","mode":"text"}"#, &source, &indexes()).unwrap();

@@ -25,6 +25,12 @@ SELECT * FROM vh.found('{"query": "cat", "mode": "text"}');
 SELECT * FROM vh.found('{"query": "dog wheels", "mode": "text"}');
 SELECT * FROM vh.found('{"query": "zebra", "mode": "text"}');
 SELECT t.via('vh a', 'search_vectors', '{"table": "vh.docs", "query": "\"cat sat\" -dog", "mode": "text"}');
+-- A rare word outweighs two common ones; what is written with operators is asked as it is written.
+INSERT INTO vh.docs SELECT n, 'filler', 'common plain words', NULL FROM generate_series(101, 140) AS n;
+INSERT INTO vh.docs VALUES (100, 'rare', 'a xylophone', NULL);
+SELECT * FROM vh.found('{"query": "common plain xylophone", "mode": "text", "limit": 2}');
+SELECT * FROM vh.found('{"query": "common -plain", "mode": "text"}');
+DELETE FROM vh.docs WHERE id >= 100;
 -- With an index its configuration is taken: a stem is found.
 CREATE INDEX docs_words ON vh.docs USING gin (to_tsvector('english', content));
 SELECT * FROM vh.found('{"query": "cats playing", "mode": "text"}');
@@ -37,7 +43,7 @@ SELECT * FROM vh.found('{"query": "cat", "embedding": [1,0], "mode": "hybrid", "
 SELECT * FROM vh.found('{"query": "cat", "embedding": [1,0], "mode": "hybrid", "threshold": 0.9, "text_weight": 1}');
 SELECT * FROM vh.found('{"query": "cat", "embedding": [1,0], "mode": "hybrid", "filter": {"id": "gt.2"}}');
 -- The score is what it says.
-SELECT bool_and(abs((r ->> 'score')::float8 - 61 * (coalesce(0.3 / (60 + (r #>> '{scores,text_rank}')::int), 0) + coalesce(0.7 / (60 + (r #>> '{scores,vector_rank}')::int), 0))) < 1e-6), count(*), x ->> 'ranking'
+SELECT bool_and(abs((r ->> 'score')::float8 - 61 * (coalesce(0.3 * (r #>> '{scores,text_share}')::float8 / (60 + (r #>> '{scores,text_rank}')::int), 0) + coalesce(0.7 * (r ->> 'similarity')::float8 / (60 + (r #>> '{scores,vector_rank}')::int), 0))) < 1e-6), count(*), x ->> 'ranking'
   FROM (SELECT t.via('vh a', 'search_vectors', '{"table": "vh.docs", "query": "cat", "embedding": [1,0], "mode": "hybrid", "threshold": 0, "text_weight": 0.3}')::jsonb) AS a(x), jsonb_array_elements(x -> 'results') AS r
  GROUP BY x;
 -- Several keys; a tsvector column; a knowledge base with a configuration; two of them.

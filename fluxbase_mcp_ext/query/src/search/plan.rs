@@ -20,7 +20,7 @@ use crate::table::{Column, Table, oid};
 use crate::vector::{self, Embedding, Near};
 
 /// How much the words count in a hybrid search when nobody says it.
-const DEFAULT_TEXT_WEIGHT: f64 = 0.5;
+const DEFAULT_TEXT_WEIGHT: f64 = 0.3;
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009).
 const FUSION: u32 = 60;
@@ -28,6 +28,12 @@ const FUSION: u32 = 60;
 /// How many candidates each side of a hybrid search gives: at least, and for each row of the answer.
 const CANDIDATES: u64 = 40;
 const CANDIDATES_PER_ROW: u64 = 4;
+
+/// A word in more rows than this is counted no further.
+const COUNTED: u32 = 10_000;
+
+/// Words are taken from the rarest on until about this many rows have one of them; the rarest is always taken.
+const RANKED: u32 = 2000;
 
 /// The oid of the text search configuration `simple`, the same in every version.
 const SIMPLE: u32 = 3748;
@@ -156,9 +162,13 @@ impl<'p, 't> Plan<'p, 't> {
             wanted: if hybrid { self.candidates() } else { self.question.limit },
             default_threshold: self.threshold.filter(|_| self.default_threshold),
             ranking: hybrid.then(|| {
+                let similarity = match &self.near {
+                    Some((near, _)) if near.metric.has_similarity() => "*similarity",
+                    _ => "",
+                };
                 format!(
-                    "score = {} * ({vector}/({FUSION}+vector_rank) + {text}/({FUSION}+text_rank)), 1 is first on both sides; a \
-                     rank that is null adds nothing",
+                    "score = {} * ({vector}{similarity}/({FUSION}+vector_rank) + {text}*text_share/({FUSION}+text_rank)); a rank \
+                     that is null adds nothing; text_share: how much of the query's words a row has, rare ones counting more",
                     FUSION + 1
                 )
             }),
@@ -249,30 +259,17 @@ impl<'p, 't> Plan<'p, 't> {
             let within = near.within(builder, "_n.d", self.threshold, "threshold");
             _ = write!(
                 builder.sql,
-                "), _v AS (SELECT {plain}, pg_catalog.row_number() OVER (ORDER BY _n.d, {}) AS r FROM _n WHERE {within}), ",
+                "), _v AS (SELECT {plain}, {} AS e, pg_catalog.row_number() OVER (ORDER BY _n.d, {}) AS r FROM _n WHERE {within}), ",
+                if near.metric.has_similarity() {
+                    near.similarity("_n.d")
+                } else {
+                    "1::pg_catalog.float8".to_owned()
+                },
                 list("_n.")
             );
         }
         if let Some(words) = words {
-            for (name, any) in [("_a", false), ("_o", true)] {
-                let document = words.document(builder);
-                let query = words.query(builder, any);
-                let score = format!("pg_catalog.ts_rank_cd({document}, {query}, 1)");
-                let mut first = format!("{document} OPERATOR(pg_catalog.@@) {query}");
-                if any {
-                    first.push_str(" AND NOT EXISTS (SELECT 1 FROM _a)");
-                }
-                _ = write!(builder.sql, "{name} AS MATERIALIZED (SELECT ");
-                self.shown.write_keys(builder);
-                _ = write!(builder.sql, "{score} AS s FROM ");
-                self.write_from(builder, Some(&first));
-                _ = write!(builder.sql, " ORDER BY s DESC, {plain} LIMIT {candidates}), ");
-            }
-            _ = write!(
-                builder.sql,
-                "_f AS (SELECT {plain}, s, w, pg_catalog.row_number() OVER (ORDER BY s DESC, {plain}) AS r FROM (SELECT _a.*, \
-                 'all'::pg_catalog.text AS w FROM _a UNION ALL SELECT _o.*, 'any'::pg_catalog.text FROM _o) AS _i)"
-            );
+            self.write_ranked(builder, words, &plain, candidates);
         }
         builder.sql.push_str(" SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ");
         self.write_outputs(builder, near.map(|(near, _)| near));
@@ -284,26 +281,28 @@ impl<'p, 't> Plan<'p, 't> {
         self.shown.write_inner(builder);
         _ = write!(
             builder.sql,
-            "{} AS d, _m.score, _m.vr, _m.fr, _m.s, _m.w, {} FROM (",
+            "{} AS d, _m.score, _m.vr, _m.fr, _m.s, _m.e, _m.w, {} FROM (",
             distance.as_deref().unwrap_or("NULL::pg_catalog.float8"),
             list("_m.")
         );
         let limit = self.question.limit;
         if near.is_some() {
-            let mut side = |weight: f64, rank: &str| {
+            let mut side = |weight: f64, side: &str| {
                 let ((), number) = builder.fragment(|b| {
                     b.bind_shared(oid::FLOAT8, weight.to_string(), || "text_weight".to_owned());
                 });
-                format!("{number} OPERATOR(pg_catalog./) ({FUSION} OPERATOR(pg_catalog.+) {rank})")
+                format!(
+                    "{number} OPERATOR(pg_catalog.*) {side}.e OPERATOR(pg_catalog./) ({FUSION} OPERATOR(pg_catalog.+) {side}.r)"
+                )
             };
-            let (v, f) = (side(1.0 - self.text_weight, "_v.r"), side(self.text_weight, "_f.r"));
+            let (v, f) = (side(1.0 - self.text_weight, "_v"), side(self.text_weight, "_f"));
             _ = write!(
                 builder.sql,
                 "SELECT {plain}, {} OPERATOR(pg_catalog.*) pg_catalog.sum(_u.score) AS score, pg_catalog.max(_u.vr) AS vr, \
-                 pg_catalog.max(_u.fr) AS fr, pg_catalog.max(_u.s) AS s, pg_catalog.max(_u.w) AS w FROM (\
-                 SELECT {}, {v} AS score, _v.r AS vr, NULL::pg_catalog.int8 AS fr, NULL::pg_catalog.float4 AS s, \
-                 NULL::pg_catalog.text AS w FROM _v UNION ALL \
-                 SELECT {}, {f}, NULL, _f.r, _f.s, _f.w FROM _f) AS _u GROUP BY {plain} ORDER BY score DESC, {plain} LIMIT {limit}",
+                 pg_catalog.max(_u.fr) AS fr, pg_catalog.max(_u.s) AS s, pg_catalog.max(_u.e) AS e, pg_catalog.max(_u.w) AS w FROM (\
+                 SELECT {}, {v} AS score, _v.r AS vr, NULL::pg_catalog.int8 AS fr, NULL::pg_catalog.float8 AS s, \
+                 NULL::pg_catalog.float8 AS e, NULL::pg_catalog.text AS w FROM _v UNION ALL \
+                 SELECT {}, {f}, NULL, _f.r, _f.s, _f.e, _f.w FROM _f) AS _u GROUP BY {plain} ORDER BY score DESC, {plain} LIMIT {limit}",
                 FUSION + 1,
                 list("_v."),
                 list("_f."),
@@ -311,7 +310,7 @@ impl<'p, 't> Plan<'p, 't> {
         } else {
             _ = write!(
                 builder.sql,
-                "SELECT {plain}, NULL::pg_catalog.float8 AS score, NULL::pg_catalog.int8 AS vr, _f.r AS fr, _f.s, _f.w FROM _f ORDER \
+                "SELECT {plain}, NULL::pg_catalog.float8 AS score, NULL::pg_catalog.int8 AS vr, _f.r AS fr, _f.s, _f.e, _f.w FROM _f ORDER \
                  BY _f.r LIMIT {limit}"
             );
         }
@@ -329,6 +328,59 @@ impl<'p, 't> Plan<'p, 't> {
         }
         let best = if near.is_some() { "_c.score DESC" } else { "_c.fr" };
         _ = write!(builder.sql, ") AS _c ORDER BY {best}, {}", list("_c."));
+    }
+
+    /// The best rows by words, `_f`: `s` is a score from 0 to 1, `e` the share of the question that was found, both by how rare a word is.
+    ///
+    /// How rare is counted among the rows that the caller may see and has not filtered out, by the index; it is never taken from
+    /// statistics, which know rows of others. Only rows with one of the rarer words are ranked.
+    fn write_ranked(&self, builder: &mut Builder, words: &Words<'t>, plain: &str, candidates: u64) {
+        let (document, query, text) = (words.document(builder), words.query(builder), words.text(builder));
+        _ = write!(
+            builder.sql,
+            "_l AS MATERIALIZED (SELECT ('''' OPERATOR(pg_catalog.||) pg_catalog.replace(pg_catalog.replace(_x.lexeme, E'\\\\', \
+             E'\\\\\\\\'), '''', '''''') OPERATOR(pg_catalog.||) '''')::pg_catalog.tsquery AS q FROM \
+             pg_catalog.unnest(pg_catalog.to_tsvector({}, {text})) AS _x), _w AS MATERIALIZED (SELECT _l.q, (SELECT \
+             pg_catalog.count(*) FROM (SELECT 1 FROM ",
+            words.configuration(),
+        );
+        self.write_from(builder, Some(&format!("{document} OPERATOR(pg_catalog.@@) _l.q")));
+        _ = write!(
+            builder.sql,
+            " LIMIT {COUNTED}) AS _y)::pg_catalog.float8 AS df FROM _l), _i AS MATERIALIZED (SELECT _w.q, _w.df, \
+             pg_catalog.sum(_w.df) OVER (ORDER BY _w.df, _w.q) AS upto, pg_catalog.ln(1::pg_catalog.float8 OPERATOR(pg_catalog.+) \
+             pg_catalog.sum(_w.df) OVER () OPERATOR(pg_catalog./) GREATEST(_w.df, 1)) AS idf FROM _w), _t AS MATERIALIZED (SELECT \
+             pg_catalog.sum(_i.idf) AS idf FROM _i), _d AS MATERIALIZED (SELECT ",
+        );
+        self.shown.write_keys(builder);
+        _ = write!(builder.sql, "{document} AS v, {document} OPERATOR(pg_catalog.@@) {query} AS whole FROM ");
+        // A parameter: the statement must not depend on what the text says.
+        let ((), strict) = builder.fragment(|b| {
+            b.bind_shared(oid::BOOL, words.is_strict().to_string(), || "query".to_owned());
+        });
+        let found = format!(
+            "CASE WHEN {strict} THEN {query} ELSE (SELECT pg_catalog.string_agg(_i.q::pg_catalog.text, ' | ')::pg_catalog.tsquery FROM \
+             _i WHERE _i.df OPERATOR(pg_catalog.>) 0::pg_catalog.float8 AND (_i.upto OPERATOR(pg_catalog.<=) \
+             {RANKED}::pg_catalog.float8 OR _i.upto OPERATOR(pg_catalog.=) _i.df)) END"
+        );
+        self.write_from(builder, Some(&format!("{document} OPERATOR(pg_catalog.@@) {found}")));
+        let share = format!(
+            "CASE WHEN {strict} THEN 1 ELSE pg_catalog.round((pg_catalog.sum(_h.idf) OPERATOR(pg_catalog./) \
+             pg_catalog.max(_h.total))::pg_catalog.numeric, 6) END::pg_catalog.float8"
+        );
+        _ = write!(
+            builder.sql,
+            "), _g AS (SELECT {plain}, {share} AS e, COALESCE(pg_catalog.round((pg_catalog.sum(_h.idf OPERATOR(pg_catalog.*) _h.tf \
+             OPERATOR(pg_catalog./) (_h.tf OPERATOR(pg_catalog.+) 0.3::pg_catalog.float8 OPERATOR(pg_catalog.*) \
+             (0.7::pg_catalog.float8 OPERATOR(pg_catalog.+) 0.3::pg_catalog.float8 OPERATOR(pg_catalog.*) _h.long))) \
+             OPERATOR(pg_catalog./) pg_catalog.max(_h.total))::pg_catalog.numeric, 6)::pg_catalog.float8, 0) AS s, \
+             CASE WHEN pg_catalog.bool_or(_h.whole) THEN 'all' ELSE 'any' END::pg_catalog.text AS w FROM (SELECT _d.*, _i.idf, \
+             _t.idf AS total, pg_catalog.ts_rank('{{0.4,0.6,0.8,1}}'::pg_catalog.float4[], _d.v, _i.q)::pg_catalog.float8 AS tf, \
+             pg_catalog.length(_d.v)::pg_catalog.float8 OPERATOR(pg_catalog./) (SELECT \
+             pg_catalog.avg(pg_catalog.length(_d.v)) FROM _d)::pg_catalog.float8 AS long FROM _d LEFT JOIN _i ON _d.v \
+             OPERATOR(pg_catalog.@@) _i.q CROSS JOIN _t) AS _h GROUP BY {plain}), _f AS (SELECT _g.*, pg_catalog.row_number() OVER \
+             (ORDER BY _g.w, _g.s DESC, {plain}) AS r FROM _g ORDER BY r LIMIT {candidates})"
+        );
     }
 
     /// The members of one result, out of the columns of `_c`.
@@ -349,11 +401,11 @@ impl<'p, 't> Plan<'p, 't> {
         match self.question.mode {
             Mode::Vector => {}
             Mode::Text => builder.sql.push_str(
-                "pg_catalog.json_build_object('text_rank', _c.fr, 'text_score', _c.s, 'text_words', _c.w) AS scores, ",
+                "pg_catalog.json_build_object('text_rank', _c.fr, 'text_score', _c.s, 'text_share', _c.e, 'text_words', _c.w) AS scores, ",
             ),
             Mode::Hybrid => builder.sql.push_str(
                 "pg_catalog.round(_c.score::pg_catalog.numeric, 6)::pg_catalog.float8 AS score, \
-                 pg_catalog.json_build_object('vector_rank', _c.vr, 'text_rank', _c.fr, 'text_score', _c.s, 'text_words', _c.w) AS \
+                 pg_catalog.json_build_object('vector_rank', _c.vr, 'text_rank', _c.fr, 'text_score', _c.s, 'text_share', _c.e, 'text_words', _c.w) AS \
                  scores, ",
             ),
         }
@@ -514,14 +566,20 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// `any`: any of the words instead of all.
-    fn query(&self, builder: &mut Builder, any: bool) -> String {
+    /// The whole question, as it was written.
+    fn query(&self, builder: &mut Builder) -> String {
+        format!("pg_catalog.websearch_to_tsquery({}, {})", self.configuration(), self.text(builder))
+    }
+
+    fn text(&self, builder: &mut Builder) -> String {
         let ((), number) =
             builder.fragment(|b| b.bind_shared(oid::TEXT, self.query.clone(), || "query".to_owned()));
-        let all = format!("pg_catalog.websearch_to_tsquery({}, {number})", self.configuration());
-        if !any {
-            return all;
-        }
-        format!("pg_catalog.replace({all}::pg_catalog.text, ' & ', ' | ')::pg_catalog.tsquery")
+        number
+    }
+
+    /// Whether it says by itself what must be there: such a question is asked as it is, and no row is taken that it does not find.
+    fn is_strict(&self) -> bool {
+        let asks = |word: &str| word.eq_ignore_ascii_case("or") || (word.len() > 1 && word.starts_with('-'));
+        self.query.contains('"') || self.query.split_whitespace().any(asks)
     }
 }
