@@ -38,7 +38,7 @@ def scripts(credentials):
             path.write_text(f"SELECT mcp._serve(:{kind}{tenant}::text, :credential{tenant}::text, :transport::text);\n")
             files.append(f"--file={path}@{weight}")
     sample = WORK / "memory-sample.sql"
-    sample.write_text("INSERT INTO bench.memory SELECT sum(total_bytes), sum(used_bytes) FROM pg_catalog.pg_backend_memory_contexts;\n")
+    sample.write_text("INSERT INTO bench.memory (total, used) SELECT sum(total_bytes), sum(used_bytes) FROM pg_catalog.pg_backend_memory_contexts;\n")
     # All weights of a key are 100; pgbench takes whole numbers only, so the samples are a few in a million of the calls.
     files.append(f"--file={sample}@{max(1, round(SAMPLES * 100 * len(KEYS) / CALLS))}")
     return defines, files
@@ -74,7 +74,7 @@ def run():
         session.kill()
     said = (WORK / "memory.log").read_text()
     if session.returncode or f"{CALLS}/{CALLS}" not in said:
-        raise Failed(f"pgbench failed\n{said[-2000:]}")
+        raise Failed("pgbench failed\n" + "\n".join(line for line in said.splitlines() if "ERROR" in line or "error" in line)[:2000])
     contexts = [tuple(map(int, line.split("|"))) for line in psql("postgres", "SELECT total, used FROM bench.memory ORDER BY n").splitlines()]
     if len(seen) < 10 or len(contexts) < 5:
         raise Failed(f"too few samples: {len(seen)} of the process, {len(contexts)} of its contexts. Give it more calls: BENCH_CALLS")
