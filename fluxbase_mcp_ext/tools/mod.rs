@@ -7,6 +7,7 @@
 mod confirm;
 pub mod functions;
 pub mod jobs;
+mod part;
 pub mod rpc;
 mod schema;
 pub mod storage;
