@@ -9,7 +9,7 @@ SHELL := /bin/bash
 LANES ?= 18 16 15
 PG ?= 18
 
-.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz faults soak clean distclean test-cost bench-instructions bench-jobs jobs-soak bench-vectors-growth
+.PHONY: help run reset build install installcheck test test-long test-rust test-regress test-e2e test-differential test-clients test-package conformance package check fmt bench bench-functions bench-files bench-plan retrieval fuzz faults soak clean distclean test-cost bench-instructions bench-jobs jobs-soak bench-vectors-growth bench-memory
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench: ## Benchmarks; writes docs/benchmarks.md. SECTIONS="http peers growth" RO
 
 bench-instructions: ## Instructions, allocations and system calls of one call (valgrind, strace)
 	@scripts/build.sh bench-instructions
+
+bench-memory: ## The memory of one backend over a million calls (CALLS=1000000); fails when it grows
+	@BENCH_CALLS='$(CALLS)' scripts/build.sh bench-memory
 
 bench-functions: ## Edge functions beside other calls; writes docs/benchmarks/functions.md
 	@tests/bench/functions.sh

@@ -346,7 +346,12 @@ struct Sink {
     outputs: usize,
     columns: Option<Columns>,
     keys: Option<Keys>,
+    /// The characters of the rows with a comma for each, or, as long as nothing was counted, their bytes.
     chars: usize,
+    /// Whether characters were counted.
+    counted: bool,
+    /// Where the text of the rows that do not count ends.
+    free_bytes: usize,
     bounds: Bounds,
     /// Whether a full sink ends the execution.
     stop: bool,
@@ -362,7 +367,18 @@ impl Sink {
             mydest: pg_sys::CommandDest::DestNone,
         };
         let rows = Rows { text: String::with_capacity(2048), ..Rows::default() };
-        Sink { receiver, rows, outputs: 0, columns: None, keys: None, chars: 0, bounds, stop }
+        Sink {
+            receiver,
+            rows,
+            outputs: 0,
+            columns: None,
+            keys: None,
+            chars: 0,
+            counted: false,
+            free_bytes: 0,
+            bounds,
+            stop,
+        }
     }
 }
 
@@ -430,14 +446,24 @@ unsafe extern "C-unwind" fn receive(
                 text.push_str(std::str::from_utf8_unchecked(pgrx::varlena::varlena_to_byte_slice(packed)));
             }
         }
-        let chars = text[begin..].chars().count() + 1;
-        let chars = if sink.rows.shown < sink.bounds.free_rows { 0 } else { chars };
-        if sink.chars + chars > sink.bounds.max_chars {
-            text.truncate(before);
-            sink.rows.cut = true;
-            return !sink.stop;
+        if sink.rows.shown >= sink.bounds.free_rows {
+            // No text has more characters than bytes, so nearly no answer is counted.
+            let bytes = text.len() - begin + 1;
+            if sink.chars + bytes > sink.bounds.max_chars && !sink.counted {
+                sink.counted = true;
+                // The comma behind the rows that do not count is none of theirs.
+                sink.chars = text[sink.free_bytes..begin].chars().count() - usize::from(sink.free_bytes > 0);
+            }
+            let more = if sink.counted { text[begin..].chars().count() + 1 } else { bytes };
+            if sink.chars + more > sink.bounds.max_chars {
+                text.truncate(before);
+                sink.rows.cut = true;
+                return !sink.stop;
+            }
+            sink.chars += more;
+        } else {
+            sink.free_bytes = text.len();
         }
-        sink.chars += chars;
         sink.rows.shown += 1;
         if let Some(keys) = &mut sink.keys {
             keys.remember(slot);

@@ -5,6 +5,7 @@
 #   build.sh bench                what tests/bench/run.sh needs, then runs it
 #   build.sh retrieval [LIMIT]    what tests/retrieval/run.sh needs, then runs it
 #   build.sh bench-instructions   the same for tests/bench/instructions.sh
+#   build.sh bench-memory         the same for tests/bench/memory.sh
 #   build.sh vectors-bench        what tests/bench/vectors.sh needs, then runs it
 #   build.sh vectors-growth       the same for tests/bench/vectors.sh growth
 set -euo pipefail
@@ -44,6 +45,11 @@ case ${1:-} in
         server_environment
         exec bash "$ROOT/tests/bench/instructions.sh"
         ;;
+    bench-memory)
+        need_build_tools
+        server_environment
+        exec bash "$ROOT/tests/bench/memory.sh"
+        ;;
     vectors-bench)
         need_build_tools
         server_environment
@@ -54,5 +60,5 @@ case ${1:-} in
         server_environment
         exec bash "$ROOT/tests/bench/vectors.sh" growth
         ;;
-    *) die "what should be built?" "Write: scripts/build.sh tree 18 | install PG_CONFIG | bench | bench-instructions | vectors-bench | vectors-growth" ;;
+    *) die "what should be built?" "Write: scripts/build.sh tree 18 | install PG_CONFIG | bench | bench-instructions | bench-memory | vectors-bench | vectors-growth" ;;
 esac

@@ -393,12 +393,14 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
     audit::table(&described.table.schema, &described.table.name);
     let reader = Reader::new(identity);
     may(verb, &described)?;
-    let plan = verb.plan(args, &described.table, &reader)?;
+    let plan = verb.plan_columns(args, &described.table, &reader)?;
     // The row with the number is not for the caller.
     let bounds = Bounds { max_rows: gucs::max_rows(), max_chars, free_rows: u64::from(plan.counted) };
     let temporary = registered::triggers_may_make_temporary_tables(described.table.oid);
-    let mut rows =
-        guard::with_temporary_tables(temporary, || statement::run(&plan.statement, Access::Write, bounds))?;
+    let values = Values::own(&plan.statement.params);
+    let mut rows = guard::with_temporary_tables(temporary, || {
+        statement::run_columns(&plan.statement, values, Access::Write, bounds, plan.outputs)
+    })?;
     let mut touched = rows.total;
     if plan.counted {
         // The first row is the number.

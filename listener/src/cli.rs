@@ -86,7 +86,11 @@ pub fn main() -> ExitCode {
         },
         _ => Inherited::default(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        runtime.worker_threads(threads());
+    }
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(format!("cannot start: {error}")).report(),
     };
@@ -96,6 +100,13 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// One thread for every two processors: the others belong to Postgres, which has twice as much to do for a call. A thread that takes an answer
+/// wakes the next one to look for more, which on a busy machine costs each call two changes of tasks and finds nothing
+/// (docs/decisions/0016). `TOKIO_WORKER_THREADS` says otherwise.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
 async fn dispatch(arguments: Arguments, inherited: Inherited) -> Result<ExitCode, Failure> {

@@ -44,6 +44,20 @@ impl Stream {
     async fn readable(&self) -> io::Result<Ready> {
         either!(self, stream => stream.ready(Interest::READABLE).await)
     }
+
+    /// Reads what is there. A read that did not fill the buffer has emptied the socket, so that the next one waits without asking the
+    /// system first: tokio's own streams do the same.
+    fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut emptied = false;
+        let done = either!(self, stream => stream.try_io(Interest::READABLE, || {
+            let room = buf.remaining();
+            let read = stream.try_read_buf(buf)?;
+            emptied = read > 0 && read < room;
+            // How a closure says that the socket is to be waited for; the end of the stream is remembered apart from that.
+            if emptied { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        }));
+        if emptied { Ok(()) } else { done }
+    }
 }
 
 /// The stream as hyper sees it.
@@ -85,9 +99,9 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(either!(&*self.stream, stream => stream.poll_read_ready(cx)))?;
-            match either!(&*self.stream, stream => stream.try_read_buf(buf)) {
+            match self.stream.try_read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done.map(drop)),
+                done => return Poll::Ready(done),
             }
         }
     }

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from common import (BIN, COLUMNS, LISTENER_OPTIONS, NO_LIMIT, PORT, PROTOCOL, ROOT, SOCKET, TENANTS, TRANSPORT, WORK, Failed, compact, insert, make_keys, psql, read1, read1000,
                     request, update, url, uuid)
+from section_growth import more_keys, tables, tools
 
 CALLS = int(os.environ.get("BENCH_CALLS") or 500)
 FEW = 100
@@ -265,10 +266,25 @@ def system_calls(key, body):
     one.end()
 
 
-def run():
+def start():
     plain = subprocess.run(as_user([str(BIN / "pg_ctl"), "-D", str(WORK / "data"), "-w", "-s", "-l", str(WORK / "server.log"), "start"]), cwd="/")
     if plain.returncode:
         raise Failed("Postgres did not start")
+
+
+def stop():
+    subprocess.run(as_user([str(BIN / "pg_ctl"), "-D", str(WORK / "data"), "-w", "-s", "-m", "fast", "stop"]), cwd="/", check=True)
+
+
+def count(backends):
+    if backends:
+        with Postgres():
+            for name, case in backends.items():
+                show(name, backend(*case))
+
+
+def run():
+    start()
     keys, credentials = make_keys()
     key, body = keys[TENANT], request(TENANT).encode()
     if not ONLY or "system_calls" in ONLY:
@@ -277,12 +293,20 @@ def run():
         show("listener, read10", listener(key, [], body))
     if not ONLY or "listener_structured" in ONLY:
         show("listener, read10 with structured content", listener(key, [f"MCP-Protocol-Version: {PROTOCOL}"], body))
-    subprocess.run(as_user([str(BIN / "pg_ctl"), "-D", str(WORK / "data"), "-w", "-s", "-m", "fast", "stop"]), cwd="/", check=True)
-    backends = {name: case for name, case in cases(credentials).items() if not ONLY or name in ONLY}
-    if backends:
-        with Postgres():
-            for name, case in backends.items():
-                show(name, backend(*case))
+    stop()
+    backends = cases(credentials)
+    count({name: case for name, case in backends.items() if not ONLY or name in ONLY})
+    # The same calls in a database with many other things, on which none of them may hang.
+    grown = {f"{name}_grown": backends[name] for name in ("read10", "insert")}
+    grown = {name: case for name, case in grown.items() if not ONLY or name in ONLY}
+    if grown:
+        start()
+        tables(0, 1000)
+        more_keys(0, 10_000)
+        tools(0, 1000)
+        stop()
+        print("\nwith 1,000 more tables, 10,000 more keys and 1,000 registered tools:", flush=True)
+        count(grown)
 
 
 def main():

@@ -152,7 +152,7 @@ pub fn select_columns<'t>(
 }
 
 /// Postgres's bound is 1,664 entries of a target list.
-const MOST_COLUMNS: usize = 1500;
+pub(crate) const MOST_COLUMNS: usize = 1500;
 
 fn read<'t>(
     args: &Arguments,

@@ -4,6 +4,7 @@
 //! WITH _w AS (UPDATE "s"."t" AS t SET … WHERE … RETURNING t."a", t."b")
 //!      SELECT row_to_json(_r.*) FROM (SELECT … FROM _w AS t) AS _r
 //! … SELECT to_json(count(*)) FROM _w UNION ALL SELECT row_to_json(_r.*) …    when the records are not one for each touched row
+//! UPDATE "s"."t" AS t SET … WHERE … RETURNING t."a", t."b"                 for [`Verb::plan_columns`], when the records are the touched rows
 //! UPDATE "s"."t" AS t SET … WHERE …                                        when no records are wanted
 //! ```
 //!
@@ -18,6 +19,7 @@ use crate::filter::Scope;
 use crate::json::{Json, elements, members};
 use crate::names::{nearest, push_ident};
 use crate::predicate::Predicate;
+use crate::read::MOST_COLUMNS;
 use crate::select::returned;
 use crate::selection::{And, Selection};
 use crate::statement::{Alias, Builder, Statement};
@@ -53,6 +55,8 @@ pub struct Write {
     /// The first row of the answer is no record but the number of touched rows, as a json number. Otherwise it is the number
     /// of rows, or of processed rows when [`Statement::returns`] is false.
     pub counted: bool,
+    /// How many columns, the first ones, are the members of each record's object, with its names; 0: the first column is the object.
+    pub outputs: usize,
     /// `data` was one object, not a list.
     pub single: bool,
     /// The length at which a list embedded in a record may have been cut; 0 when none may.
@@ -147,11 +151,36 @@ impl Verb {
         table: &'t Table,
         catalog: &'t dyn Catalog,
     ) -> Result<Write, QueryError> {
+        self.plan_as(args, table, catalog, false)
+    }
+
+    /// [`Verb::plan`], but whoever runs the statement writes the objects, as for [`crate::select_columns`]: the members are columns
+    /// ([`Write::outputs`]) of the write itself. Records that hold rows of other tables, or groups, come as objects all the same.
+    ///
+    /// # Errors
+    /// As for [`Verb::plan`].
+    pub fn plan_columns<'t>(
+        self,
+        args: &Arguments,
+        table: &'t Table,
+        catalog: &'t dyn Catalog,
+    ) -> Result<Write, QueryError> {
+        self.plan_as(args, table, catalog, true)
+    }
+
+    fn plan_as<'t>(
+        self,
+        args: &Arguments,
+        table: &'t Table,
+        catalog: &'t dyn Catalog,
+        columns: bool,
+    ) -> Result<Write, QueryError> {
         match self {
-            Verb::Insert => insert(args, table, catalog),
-            Verb::Update => update(args, table, catalog),
-            Verb::Delete => delete(args, table, catalog),
+            Verb::Insert => insert_rows(args, table, catalog, columns),
+            Verb::Update => update_rows(args, table, catalog, columns),
+            Verb::Delete => delete_rows(args, table, catalog, columns),
         }
+        .map_err(|error| error.with_outcome(Outcome::NothingChanged))
     }
 }
 
@@ -162,13 +191,14 @@ impl Verb {
 /// # Errors
 /// The first thing in the arguments that was not understood.
 pub fn insert<'t>(args: &Arguments, table: &'t Table, catalog: &'t dyn Catalog) -> Result<Write, QueryError> {
-    insert_rows(args, table, catalog).map_err(|error| error.with_outcome(Outcome::NothingChanged))
+    Verb::Insert.plan(args, table, catalog)
 }
 
 fn insert_rows<'t>(
     args: &Arguments,
     table: &'t Table,
     catalog: &'t dyn Catalog,
+    bare: bool,
 ) -> Result<Write, QueryError> {
     args.only(&INSERT_ARGUMENTS)?;
     let (rows, single) = rows(args, table)?;
@@ -189,7 +219,7 @@ fn insert_rows<'t>(
     let conflict = Conflict::read(args, table, &columns, &rows)?;
     let ignores = matches!(&conflict, Some(conflict) if conflict.set.is_empty());
     let selection = returned(args, table, catalog)?;
-    let mut write = plan(args, selection, |builder| {
+    let mut write = plan(args, selection, bare, |builder| {
         builder.sql.push_str("INSERT INTO ");
         builder.relation(table, Alias::TOP);
         builder.sql.push_str(" (");
@@ -220,13 +250,14 @@ fn insert_rows<'t>(
 /// # Errors
 /// The first thing in the arguments that was not understood.
 pub fn update<'t>(args: &Arguments, table: &'t Table, catalog: &'t dyn Catalog) -> Result<Write, QueryError> {
-    update_rows(args, table, catalog).map_err(|error| error.with_outcome(Outcome::NothingChanged))
+    Verb::Update.plan(args, table, catalog)
 }
 
 fn update_rows<'t>(
     args: &Arguments,
     table: &'t Table,
     catalog: &'t dyn Catalog,
+    bare: bool,
 ) -> Result<Write, QueryError> {
     args.only(&UPDATE_ARGUMENTS)?;
     let Some(raw) = args.raw("data") else { return Err(missing_data()) };
@@ -240,7 +271,7 @@ fn update_rows<'t>(
     let assignments = assignments(object, table, Verb::Update, "data")?;
     let predicate = required_filter(args, table, catalog, "change")?;
     let selection = returned(args, table, catalog)?;
-    plan(args, selection, |builder| {
+    plan(args, selection, bare, |builder| {
         builder.sql.push_str("UPDATE ");
         builder.relation(table, Alias::TOP);
         builder.sql.push_str(" SET ");
@@ -263,18 +294,19 @@ fn update_rows<'t>(
 /// # Errors
 /// The first thing in the arguments that was not understood.
 pub fn delete<'t>(args: &Arguments, table: &'t Table, catalog: &'t dyn Catalog) -> Result<Write, QueryError> {
-    delete_rows(args, table, catalog).map_err(|error| error.with_outcome(Outcome::NothingChanged))
+    Verb::Delete.plan(args, table, catalog)
 }
 
 fn delete_rows<'t>(
     args: &Arguments,
     table: &'t Table,
     catalog: &'t dyn Catalog,
+    bare: bool,
 ) -> Result<Write, QueryError> {
     args.only(&DELETE_ARGUMENTS)?;
     let predicate = required_filter(args, table, catalog, "delete")?;
     let selection = returned(args, table, catalog)?;
-    plan(args, selection, |builder| {
+    plan(args, selection, bare, |builder| {
         builder.sql.push_str("DELETE FROM ");
         builder.relation(table, Alias::TOP);
         builder.sql.push_str(" WHERE ");
@@ -286,19 +318,29 @@ fn delete_rows<'t>(
 fn plan(
     args: &Arguments,
     selection: Option<Selection<'_>>,
+    bare: bool,
     body: impl FnOnce(&mut Builder),
 ) -> Result<Write, QueryError> {
     let mut builder = Builder::new(OPEN_LIST);
     let counted = selection.as_ref().is_some_and(|selection| selection.is_grouped() || selection.has_inner());
     let returns = selection.is_some();
     let open_list = if selection.as_ref().is_some_and(Selection::has_open_list) { OPEN_LIST } else { 0 };
+    let mut outputs = 0;
     match selection {
         None => body(&mut builder),
+        Some(selection) if bare && is_plain(&selection) => {
+            outputs = selection.outputs.len();
+            body(&mut builder);
+            builder.sql.push_str(" RETURNING ");
+            let source = selection.write_joins(&mut builder, Alias::TOP);
+            builder.baring(true, |b| selection.write_outputs(b, &source));
+        }
         Some(selection) => write_returning(&mut builder, &selection, counted, body),
     }
     Ok(Write {
         statement: builder.statement(returns),
         counted,
+        outputs,
         single: false,
         open_list,
         ignores: false,
@@ -306,6 +348,12 @@ fn plan(
         max_affected: number(args, "max_affected")?,
         dry_run: args.bool("dry_run")?.unwrap_or(false),
     })
+}
+
+/// Whether each record is made of the touched row alone. What is read of other tables stays in a statement around the write, which
+/// Postgres carries out as one.
+fn is_plain(selection: &Selection<'_>) -> bool {
+    selection.embeds.is_empty() && !selection.is_grouped() && selection.outputs.len() <= MOST_COLUMNS
 }
 
 fn write_returning(

@@ -2,7 +2,7 @@
 
 mod support;
 
-use fluxbase_query::{NoRelations, QueryError, Table, Write, delete, insert, update};
+use fluxbase_query::{NoRelations, QueryError, Table, Verb, Write, delete, insert, update};
 use support::*;
 
 fn run(verb: &str, json: &str, table: &Table) -> Result<Write, QueryError> {
@@ -10,6 +10,50 @@ fn run(verb: &str, json: &str, table: &Table) -> Result<Write, QueryError> {
         "insert" => insert(&args(json), table, &NoRelations),
         "update" => update(&args(json), table, &NoRelations),
         _ => delete(&args(json), table, &NoRelations),
+    }
+}
+
+#[test]
+fn records_as_columns_are_of_the_write_itself() {
+    for (verb, json, sql, outputs) in [
+        (
+            Verb::Insert,
+            r#"{"data":{"title":"a"}}"#,
+            r#"INSERT INTO "public"."notes" AS t ("title") VALUES ($1) RETURNING t."id", t."title", t."created_at""#,
+            3,
+        ),
+        (
+            Verb::Update,
+            r#"{"data":{"title":"b"},"filter":{"id":1},"returning":"_r:id"}"#,
+            r#"UPDATE "public"."notes" AS t SET "title" = $1 WHERE t."id" OPERATOR(pg_catalog.=) $2 RETURNING t."id" AS "_r""#,
+            1,
+        ),
+        (
+            Verb::Delete,
+            r#"{"filter":{"id":1},"returning":["id::text","title"]}"#,
+            r#"DELETE FROM "public"."notes" AS t WHERE t."id" OPERATOR(pg_catalog.=) $1 RETURNING (t."id")::pg_catalog.text AS "id", t."title""#,
+            2,
+        ),
+        (
+            Verb::Delete,
+            r#"{"filter":{"id":1},"returning":"none"}"#,
+            r#"DELETE FROM "public"."notes" AS t WHERE t."id" OPERATOR(pg_catalog.=) $1"#,
+            0,
+        ),
+        // A group is made of all records: around the write, as Postgres carries that out after it.
+        (
+            Verb::Delete,
+            r#"{"filter":{"id":1},"returning":"count()"}"#,
+            r#"WITH _w AS (DELETE FROM "public"."notes" AS t WHERE t."id" OPERATOR(pg_catalog.=) $1 RETURNING NULL) SELECT pg_catalog.to_json(pg_catalog.count(*)) FROM _w UNION ALL SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.>=) (-9007199254740991) AND pg_catalog.count(*) OPERATOR(pg_catalog.<=) 9007199254740991 THEN pg_catalog.to_json(pg_catalog.count(*)) ELSE pg_catalog.to_json(pg_catalog.count(*)::pg_catalog.text) END AS "count" FROM _w AS t) AS _r"#,
+            0,
+        ),
+    ] {
+        let write = verb
+            .plan_columns(&args(json), &notes(), &NoRelations)
+            .unwrap_or_else(|error| panic!("{json}: {error}"));
+        assert_eq!((write.statement.sql.as_str(), write.outputs), (sql, outputs), "{json}");
+        let plain = verb.plan(&args(json), &notes(), &NoRelations).unwrap();
+        assert_eq!((plain.statement.params, plain.outputs), (write.statement.params, 0), "{json}");
     }
 }
 

@@ -50,4 +50,16 @@ SELECT t.via('a', 'query_table', '{"table": "rf.t", "filter": {"id": "lt.5"}, "s
 -- Groups, casts and parts of JSON.
 SELECT t.via('a', 'query_table', '{"table": "rf.t", "select": "total:i8.sum(),average:n.avg(),longest:t.max(),count()", "filter": {"id": "in.(3,4)"}}');
 SELECT t.via('a', 'query_table', '{"table": "rf.t", "select": "id::text,jb->a,x:jb->a->>1,i8::text,d::text", "filter": {"id": "eq.2"}}');
+-- Records of writes, which come as columns, too.
+GRANT INSERT, UPDATE, DELETE ON rf.t TO authenticated;
+SELECT t.via('a', 'update_record', '{"table": "rf.t", "data": {"or": "w"}, "filter": {"id": "gt.0"}}') AS records \gset
+SELECT :'records' = '{"updated":7,"records":' || rf.expected(ARRAY[1, 2, 3, 4, 5, 6, 7]) || '}';
+SELECT rf.expected(ARRAY[2]) AS gone \gset
+SELECT t.via('a', 'delete_record', '{"table": "rf.t", "filter": {"id": "eq.2"}}') = '{"deleted":1,"records":' || :'gone' || '}';
+SELECT t.via('a', 'insert_record', '{"table": "rf.t", "data": {"id": 8, "i8": "9007199254740993", "n": "1.50", "tz": "2024-02-29T13:14:15+05:30", "jb": {"a": [1, 2.50]}, "dw": "w", "m": "sad"}}') AS record \gset
+SELECT '[' || :'record' || ']' = rf.expected(ARRAY[8]);
+-- The size bound counts characters of the text before it is escaped, not bytes: just enough, and one less.
+UPDATE rf.t SET t = repeat('é', 100) WHERE id IN (3, 4);
+SELECT n, t.via('a', 'query_table', jsonb_build_object('table', 'rf.t', 'select', 't', 'filter', jsonb_build_object('id', 'in.(3,4)'), 'order', 'id', 'max_chars', n)) LIKE '%}]'
+  FROM (SELECT 2 * (length(row_to_json(r)::text) + 1) FROM (SELECT t FROM rf.t WHERE id = 3) AS r) AS f(most), LATERAL unnest(ARRAY[most, most - 1]) AS n;
 DROP SCHEMA rf CASCADE;
