@@ -74,12 +74,15 @@ pub fn embed(
                 .to_owned(),
         ));
     }
-    let set = gucs::embedding_model();
-    let model = model.unwrap_or(&set).to_owned();
-    // What the setting says is known of that model alone.
-    if model == set {
-        check(&model, dimensions)?;
-    }
+    let model = match model {
+        // What it makes is in the columns.
+        Some(model) => model.to_owned(),
+        None => {
+            let model = gucs::embedding_model();
+            check(&model, dimensions)?;
+            model
+        }
+    };
     let hash: [u8; 32] = Sha256::new()
         .chain_update(base)
         .chain_update([0])
@@ -92,7 +95,7 @@ pub fn embed(
     let digest: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let owner = format!("{} {digest}", functions::owner(request));
     if let Way::Finish(pending) = request.way {
-        return collect(request, pending, hash, &owner);
+        return collect(pending, hash, owner);
     }
     if let Some(numbers) = KNOWN.with_borrow(|known| known.get(&hash).cloned()) {
         return Ok(Embedded::Vector(Embedding::of(&numbers)));
@@ -190,13 +193,7 @@ fn key() -> Result<Option<String>, Error> {
 }
 
 /// The end of a call that was begun for the listener.
-fn collect(
-    request: &Request<'_>,
-    Pending { id, abandon }: Pending,
-    hash: [u8; 32],
-    owner: &str,
-) -> Result<Embedded, Error> {
-    let owner = owner.to_owned();
+fn collect(Pending { id, abandon }: Pending, hash: [u8; 32], owner: String) -> Result<Embedded, Error> {
     if abandon {
         delegate::at_commit(Ask::Cancel { id, owner }, Vec::new());
         return Err(Error::refused("57014", format!("the search was cancelled. {NOTHING}"), None));

@@ -193,7 +193,8 @@ BEGIN
     FOR base IN SELECT k.* FROM ai.knowledge_bases AS k WHERE k.chunk_strategy IS NOT NULL LOOP
         chunks := mcp._chunks_of(base.table_name);
         CONTINUE WHEN chunks IS NULL;
-        waits := base.next_model IS NOT NULL OR base.embedding_model <> current_setting('mcp.embedding_model');
+        waits := base.next_model IS NOT NULL OR (base.embedding_model, base.embedding_dimensions) <>
+                    (current_setting('mcp.embedding_model'), coalesce(nullif(current_setting('mcp.embedding_dimensions')::int, 0), base.embedding_dimensions));
         IF NOT waits THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM %s AS c WHERE c.embedding IS NULL AND c.embedding_error IS NULL)', chunks) INTO waits;
         END IF;

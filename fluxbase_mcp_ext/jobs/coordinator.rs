@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 use super::executor::hex;
 use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Run};
-use super::shared::{self, Kind, Part, Process, SECOND, SHARED, State, Stop};
+use super::shared::{self, Duty, Part, Process, SECOND, SHARED, State, Stop};
 use crate::gucs;
 
 /// Between two looks at everything, in milliseconds.
@@ -250,7 +250,7 @@ impl Coordinator {
     fn embed(&mut self, now: i64) {
         let due = {
             let mut shared = SHARED.exclusive();
-            let there = shared.slots_of(self.database).any(|slot| slot.kind == Kind::Embedder);
+            let there = shared.slots_of(self.database).any(|slot| slot.kind == Duty::Embedder);
             let Some(entry) = shared.database(self.database) else { return };
             let due = !there && entry.embed_at != 0 && now >= entry.embed_at && now >= self.full_until;
             if due {
@@ -259,7 +259,7 @@ impl Coordinator {
             due
         };
         if due {
-            self.start(Kind::Embedder);
+            self.start(Duty::Embedder);
         }
     }
 
@@ -274,22 +274,22 @@ impl Coordinator {
             (process, start)
         };
         if start {
-            self.start(Kind::Executor);
+            self.start(Duty::Executor);
         } else {
             process.wake();
         }
     }
 
-    fn start(&mut self, kind: Kind) {
+    fn start(&mut self, kind: Duty) {
         let now = shared::now();
         if now < self.full_until {
             return;
         }
         let Some(at) = SHARED.exclusive().take(self.database, kind) else { return };
         let name = match kind {
-            Kind::Executor => "fluxbase_mcp job",
-            Kind::Upkeep => "fluxbase_mcp upkeep",
-            Kind::Embedder => "fluxbase_mcp embedding",
+            Duty::Executor => "fluxbase_mcp job",
+            Duty::Upkeep => "fluxbase_mcp upkeep",
+            Duty::Embedder => "fluxbase_mcp embedding",
         };
         let started = process::start(name, "fluxbase_mcp_job_main", at as u32, &process::own_role());
         let full = started.is_none();
@@ -316,9 +316,9 @@ impl Coordinator {
 
     /// Starts a process for periodic upkeep, unless there is one.
     fn upkeep(&mut self) {
-        let there = SHARED.share().slots_of(self.database).any(|slot| slot.kind == Kind::Upkeep);
+        let there = SHARED.share().slots_of(self.database).any(|slot| slot.kind == Duty::Upkeep);
         if !there {
-            self.start(Kind::Upkeep);
+            self.start(Duty::Upkeep);
         }
     }
 

@@ -56,9 +56,13 @@ pub fn serve(alive: impl Fn(), database: u32) {
 
 /// Until nothing waits, or for how long it is pointless.
 fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
+    // What a changed setting asks for does not wait for the failures before.
+    let begun = begin()?;
     let mut failures = match call::<Vec<f64>>("SELECT mcp._embedding_pause()", &[])?.as_deref() {
-        Some([_, wait]) if *wait > 0.0 => return Ok(Some(Duration::from_secs_f64(wait.min(3600.0)))),
-        Some([failures, _]) => *failures as u32,
+        Some([_, wait]) if *wait > 0.0 && !begun => {
+            return Ok(Some(Duration::from_secs_f64(wait.min(3600.0))));
+        }
+        Some([failures, _]) if !begun => *failures as u32,
         _ => 0,
     };
     let mut most = MOST_TEXTS;
@@ -69,7 +73,7 @@ fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
         if gucs::embedding_url().trim().is_empty() {
             return Ok(None);
         }
-        call::<bool>("SELECT mcp._embedding_begin()", &[])?;
+        begin()?;
         let values = [(most as i32).into(), (MOST_BYTES as i64).into()];
         let Some(batch) = call::<String>("SELECT mcp._embedding_claim($1, $2)", &values)? else {
             call::<bool>("SELECT mcp._embedding_swap()", &[])?;
@@ -102,6 +106,11 @@ fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
             }
         }
     }
+}
+
+/// Whether a changed setting asked for something.
+fn begin() -> Result<bool, Failed> {
+    Ok(call::<bool>("SELECT mcp._embedding_begin()", &[])?.unwrap_or(false))
 }
 
 /// Asks the endpoint. Outside of every transaction.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Job, Kind, Run};
-use super::shared::{self, Kind, SECOND, SHARED, State, Stop};
+use super::shared::{self, Duty, SECOND, SHARED, State, Stop};
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
 use crate::identity;
@@ -39,13 +39,13 @@ pub extern "C-unwind" fn fluxbase_mcp_job_main(argument: pg_sys::Datum) {
     process::connect(database);
     super::say::SLOT.set(Some(at));
     match kind {
-        Kind::Executor => {}
-        Kind::Upkeep => {
+        Duty::Executor => {}
+        Duty::Upkeep => {
             set_state(at, State::Upkeep);
             maintain();
             process::exit();
         }
-        Kind::Embedder => {
+        Duty::Embedder => {
             super::embedder::serve(|| set_state(at, State::Upkeep), database);
             process::exit();
         }
@@ -175,7 +175,7 @@ impl Executor {
             {
                 let mut shared = SHARED.exclusive();
                 let others =
-                    shared.slots_of(self.database).filter(|slot| slot.kind == Kind::Executor).count() > 1;
+                    shared.slots_of(self.database).filter(|slot| slot.kind == Duty::Executor).count() > 1;
                 let slot = &mut shared.slots[self.at];
                 if slot.go {
                     (slot.go, slot.state) = (false, State::Busy);

@@ -124,19 +124,19 @@ pub enum Stop {
 
 /// What a process was started for.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum Duty {
     #[default]
     Executor,
     Upkeep,
     Embedder,
 }
 
-impl Kind {
+impl Duty {
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Executor => "executor",
-            Kind::Upkeep => "upkeep",
-            Kind::Embedder => "embedder",
+            Duty::Executor => "executor",
+            Duty::Upkeep => "upkeep",
+            Duty::Embedder => "embedder",
         }
     }
 }
@@ -149,7 +149,7 @@ pub struct Slot {
     pub state: State,
     /// When the state began.
     pub since: i64,
-    pub kind: Kind,
+    pub kind: Duty,
     pub run: Run,
     pub deadline: i64,
     /// Whether its job must report progress within a time.
@@ -173,7 +173,7 @@ impl Default for Slot {
             process: Process::default(),
             state: State::Free,
             since: 0,
-            kind: Kind::Executor,
+            kind: Duty::Executor,
             run: Run::default(),
             deadline: 0,
             watched: false,
@@ -240,7 +240,7 @@ impl Shared {
     }
 
     /// Takes a free slot for a process that is about to be started.
-    pub fn take(&mut self, oid: u32, kind: Kind) -> Option<usize> {
+    pub fn take(&mut self, oid: u32, kind: Duty) -> Option<usize> {
         let at = self.slots.iter().position(|slot| slot.state == State::Free)?;
         let slot = &mut self.slots[at];
         (slot.database, slot.state, slot.since, slot.kind) = (oid, State::Starting, now(), kind);
@@ -263,7 +263,7 @@ impl Shared {
             }
             return process;
         }
-        let running = self.slots_of(oid).filter(|slot| slot.kind == Kind::Executor).count();
+        let running = self.slots_of(oid).filter(|slot| slot.kind == Duty::Executor).count();
         let Some(entry) = self.database(oid) else { return Process::default() };
         entry.wakes += 1;
         if entry.coordinator.pid == 0 {

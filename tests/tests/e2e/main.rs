@@ -14,6 +14,7 @@ mod functions_secrets;
 mod http;
 mod jobs;
 mod jobs_life;
+mod knowledge;
 mod life;
 mod live_fuzz;
 mod nonsense;

@@ -500,8 +500,7 @@ fn a_client_that_hangs_up_leaves_nothing() {
     stage.listener.terminate();
     assert!(stage.listener.wait(Duration::from_secs(60)).is_some(), "the listener stops");
     eventually(Duration::from_secs(60), "the listener's backends are gone", || {
-        (stage.value("SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'fluxbase_listener'")
-            == "0")
+        (stage.value("SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'fluxbase_listener'") == "0")
             .then_some(())
     });
     stage.until_idle();
