@@ -62,3 +62,19 @@ END
 $$;
 COMMENT ON FUNCTION mcp.install IS
     'Creates what policies need (auth.uid(), auth.role(), auth.jwt(), auth.email()) and, as part functions, the tables of edge functions, where they are absent. Ordinary objects, yours to change.';
+
+-- Whether the tables of a part may be written by functions that run with more rights than who calls them: all are there and ordinary, one trusted
+-- owner has them, and no trigger of theirs runs a function that somebody else owns. tools/part.rs asks the same for the tools.
+CREATE FUNCTION mcp._part_is_ours(part pg_catalog.name, tables pg_catalog.name[]) RETURNS pg_catalog.bool
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT count(*) = cardinality(tables) AND count(DISTINCT c.relowner) = 1 AND bool_and(o.rolsuper OR o.oid = e.extowner)
+       AND NOT bool_or(EXISTS (SELECT FROM pg_trigger AS t JOIN pg_proc AS f ON f.oid = t.tgfoid JOIN pg_roles AS r ON r.oid = f.proowner
+                                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT (r.rolsuper OR r.oid = e.extowner)))
+  FROM pg_class AS c
+       JOIN pg_namespace AS n ON n.oid = c.relnamespace
+       JOIN pg_roles AS o ON o.oid = c.relowner
+       JOIN pg_extension AS e ON e.extname = 'fluxbase_mcp_ext'
+ WHERE n.nspname = part AND c.relkind = 'r' AND c.relname = ANY (tables)
+$$;
+COMMENT ON FUNCTION mcp._part_is_ours IS 'Whether tables that mcp.install made, the schema first, still belong to a superuser or the owner of the extension, with all their triggers.';

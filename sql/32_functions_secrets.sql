@@ -102,9 +102,7 @@ DECLARE
     past timestamptz;
 BEGIN
     -- A table of that name that somebody else made is left alone: its triggers would run as whoever runs this.
-    IF NOT EXISTS (SELECT FROM pg_class AS c JOIN pg_roles AS o ON o.oid = c.relowner
-                    WHERE c.oid = to_regclass('functions.edge_executions') AND c.relkind = 'r'
-                      AND (o.rolsuper OR o.oid = (SELECT e.extowner FROM pg_extension AS e WHERE e.extname = 'fluxbase_mcp_ext'))) THEN
+    IF NOT mcp._part_is_ours('functions', '{edge_functions,edge_executions}') THEN
         RETURN;
     END IF;
     IF keep > interval '0' THEN

@@ -233,19 +233,6 @@ BEGIN
 END
 $$;
 
--- Whether the tables are there and belong to an administrator: what somebody else made under these names is not used, since what runs here does so with the rights of
--- a superuser.
-CREATE FUNCTION mcp._storage_is_ours() RETURNS pg_catalog.bool
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT count(*) = 4 AND bool_and(o.rolsuper OR o.oid = e.extowner) AND count(DISTINCT c.relowner) = 1
-  FROM pg_class AS c
-       JOIN pg_namespace AS n ON n.oid = c.relnamespace
-       JOIN pg_roles AS o ON o.oid = c.relowner
-       JOIN pg_extension AS e ON e.extname = 'fluxbase_mcp_ext'
- WHERE n.nspname = 'storage' AND c.relkind = 'r' AND c.relname = ANY ('{origin,buckets,objects,object_permissions}'::name[])
-$$;
-
 -- Where the sweep goes on. One row.
 CREATE TABLE mcp._sweep (
     only_one pg_catalog.bool PRIMARY KEY DEFAULT true CHECK (only_one),
@@ -271,7 +258,7 @@ DECLARE
     most CONSTANT integer := 200;
 BEGIN
     -- A snapshot older than the locks below would not see a row that was committed before they were free.
-    IF NOT mcp._storage_is_ours() OR NOT mcp._preloaded() OR current_setting('transaction_isolation') <> 'read committed'
+    IF NOT mcp._part_is_ours('storage', '{origin,buckets,objects,object_permissions}') OR NOT mcp._preloaded() OR current_setting('transaction_isolation') <> 'read committed'
        OR pg_is_in_recovery() THEN
         RETURN 0;
     END IF;

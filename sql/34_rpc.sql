@@ -265,17 +265,14 @@ BEGIN
 END
 $$;
 
--- Executions that are older than mcp.rpc_retention_days go, a thousand at a time. The tables are used only if they belong to somebody who is
--- trusted anyway, since their triggers would run with the rights of mcp_owner. FOR UPDATE asks for a privilege of UPDATE; the policy lets no row be changed.
+-- Executions that are older than mcp.rpc_retention_days go, a thousand at a time. FOR UPDATE asks for a privilege of UPDATE; the policy lets no row be changed.
 CREATE FUNCTION mcp._maintain_rpc() RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     days int := current_setting('mcp.rpc_retention_days')::int;
 BEGIN
-    IF days = 0 OR NOT EXISTS (
-        SELECT FROM pg_class AS c JOIN pg_roles AS o ON o.oid = c.relowner JOIN pg_extension AS e ON e.extname = 'fluxbase_mcp_ext'
-         WHERE c.oid = to_regclass('rpc.executions') AND c.relkind = 'r' AND (o.rolsuper OR o.oid = e.extowner)) THEN
+    IF days = 0 OR NOT mcp._part_is_ours('rpc', '{procedures,executions}') THEN
         RETURN;
     END IF;
     DELETE FROM rpc.executions AS e

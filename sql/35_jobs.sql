@@ -5,7 +5,7 @@
 -- said by policies: the user who submitted a job sees it, or whoever has the role and no user when it was submitted without one;
 -- members of mcp_admin see all, and nobody else sees what a schedule began.
 
--- Whether the tables are there, and are ours.
+-- Whether the tables are there, and are ours, with all their triggers: those would run with the rights of mcp_owner.
 CREATE FUNCTION mcp._jobs_there() RETURNS pg_catalog.bool
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -13,6 +13,11 @@ SELECT count(*) = 4
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
  WHERE n.nspname = 'jobs' AND c.relname IN ('functions', 'queue', 'workers', 'logs') AND c.relkind = 'r'
    AND c.relowner = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = 'mcp_owner')
+   AND NOT EXISTS (SELECT FROM pg_trigger AS t
+                          JOIN pg_proc AS f ON f.oid = t.tgfoid
+                          JOIN pg_roles AS r ON r.oid = f.proowner
+                    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT (r.rolsuper OR r.rolname = 'mcp_owner')
+                      AND r.oid <> (SELECT e.extowner FROM pg_extension AS e WHERE e.extname = 'fluxbase_mcp_ext'))
 $$;
 
 -- Tells workers that there may be something to do, or somebody to cancel, once this transaction has committed.

@@ -37,7 +37,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
     mcp._generate_key(pg_catalog.text), mcp._keys_changed(pg_catalog.oid), mcp._setting_allowed(pg_catalog.text),
     mcp._check_setting(pg_catalog.text, pg_catalog.text), mcp._scopes(),
-    mcp._outer_user(), mcp._preloaded(), mcp.worker_status(), mcp.jobs_status(), mcp._wake_jobs(pg_catalog.bool), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
+    mcp._outer_user(), mcp._part_is_ours(pg_catalog.name, pg_catalog.name[]), mcp._preloaded(), mcp.worker_status(), mcp.jobs_status(), mcp._wake_jobs(pg_catalog.bool), mcp._public(), mcp._built_in_tools(), mcp._forget_keys(),
     mcp._check_tool(pg_catalog.text, pg_catalog.oid, pg_catalog.text, pg_catalog.text, pg_catalog.text),
     mcp._check_resource(pg_catalog.text, pg_catalog.oid, pg_catalog.text), mcp._check_prompt(pg_catalog.oid, pg_catalog.text),
     mcp._check_procedure(pg_catalog.oid, pg_catalog.text, pg_catalog.bool),

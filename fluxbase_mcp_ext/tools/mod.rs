@@ -8,6 +8,7 @@ mod confirm;
 pub mod documents;
 pub mod functions;
 pub mod jobs;
+mod part;
 pub mod rpc;
 mod schema;
 pub mod storage;

@@ -68,7 +68,14 @@ pub(crate) async fn call(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Fa
         let transport = pending::again(call.transport, &left.id, false);
         // What it does is the same however often it is done: an end that was told is told again as long as nobody said that it was heard.
         let again = Call { transport: &transport, notices: call.notices.clone(), ..*call };
-        answer = committed(pool, &again).await.map_err(Failure::after_it_began)?;
+        let until = Instant::now() + call.deadline;
+        answer = loop {
+            match committed(pool, &again).await {
+                // Who comes anew is told to come again later. What this call asked for has been done, so it waits on.
+                Err(Failure::Busy) if Instant::now() < until => {}
+                result => break result.map_err(Failure::after_it_began)?,
+            }
+        };
     }
     left.finished();
     Ok(answer)

@@ -26,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"Ann": "00000000-0000-4000-8000-00000000000a", "Bob": "00000000-0000-4000-8000-00000000000b"}
+SCOPES = "read:tables,write:tables,read:schema,read:vectors,read:storage,write:storage,execute:functions,execute:rpc,execute:jobs"
 TEMPLATE, DATABASE = "check_guide_template", "check_guide"
 
 SET_UP = """
@@ -63,7 +64,7 @@ def credential(name):
 def make_key(name, user):
     verifier = hashlib.sha256(hashlib.sha256(name.encode()).digest()).hexdigest()
     return (
-        f"SELECT mcp.create_key('client', '{name}', '{{read:tables,write:tables,read:schema,read:vectors}}', user_id => '{user}',"
+        f"SELECT mcp.create_key('client', '{name}', '{{{SCOPES}}}', user_id => '{user}',"
         f" key_id => '{key_id(name)}', verifier => '\\x{verifier}');\n"
     )
 

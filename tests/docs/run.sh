@@ -13,6 +13,8 @@ PG_BIN=$FLUXBASE_TEST_PG_BIN
 status=0
 say "the reference"
 python3 "$HERE/check_reference.py" || status=1
+say "the tests that pages name"
+python3 "$HERE/../attack/check.py" || status=1
 
 say "the examples: making a cluster"
 work=$FLUXBASE_TEST_STATE/docs-$$

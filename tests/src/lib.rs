@@ -18,6 +18,7 @@ pub mod web;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use cluster::Cluster;
@@ -28,6 +29,16 @@ pub use listener::Listener;
 pub use mcp::{Client, Era};
 pub use runtime::Runtime;
 pub use stdio::Stdio;
+
+/// Says, when it is dropped, that loops in other threads may end. A scope waits for them also when its test fails.
+#[derive(Debug)]
+pub struct Ended<'a>(pub &'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// The server that most tests share.
 #[derive(Debug)]

@@ -10,19 +10,10 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::guard;
+use crate::tools::part::Part;
 
-/// The two tables, who owns them, and whether that is one of the trusted.
-const TABLES: &str = "
-SELECT pg_catalog.min(c.relowner::pg_catalog.int8)::pg_catalog.oid,
-       pg_catalog.count(*),
-       coalesce(pg_catalog.bool_and(o.rolsuper OR o.oid OPERATOR(pg_catalog.=) e.extowner), false)
-         AND pg_catalog.count(DISTINCT c.relowner) OPERATOR(pg_catalog.=) 1
-  FROM pg_catalog.pg_class AS c
-       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-       JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) c.relowner
-       JOIN pg_catalog.pg_extension AS e ON e.extname OPERATOR(pg_catalog.=) 'fluxbase_mcp_ext'
- WHERE n.nspname OPERATOR(pg_catalog.=) 'functions' AND c.relkind OPERATOR(pg_catalog.=) 'r'
-   AND c.relname OPERATOR(pg_catalog.=) ANY ('{edge_functions,edge_executions}'::pg_catalog.name[])";
+const PART: Part =
+    Part { schema: "functions", tables: "{edge_functions,edge_executions}", example: "edge_functions" };
 
 const FIND: &str = "
 SELECT pg_catalog.json_build_object(
@@ -122,26 +113,13 @@ impl Ended {
 
 /// Who owns the tables, if there are any that may be used.
 fn owner() -> Result<pg_sys::Oid, Error> {
-    let (owner, number, trusted) = guard::with_pinned_path(|| {
-        Spi::connect(|client| {
-            let row = client.select(TABLES, Some(1), &[])?.first();
-            Ok((row.get::<pg_sys::Oid>(1)?, row.get::<i64>(2)?, row.get::<bool>(3)?))
-        })
-    })
-    .unwrap_or_else(|error: pgrx::spi::Error| panic!("looking for the schema functions: {error}"));
-    match (owner, number, trusted) {
-        (Some(owner), Some(2), Some(true)) => Ok(owner),
-        (_, Some(2), _) => Err(Error::refused(
-            "42501",
-            "the tables of schema functions do not belong to an administrator. Nothing was sent.",
-            "Their owner must be a superuser, or the owner of the extension: ALTER TABLE functions.edge_functions OWNER TO …".to_owned(),
-        )),
-        _ => Err(Error::refused(
+    PART.owner("Nothing was sent.")?.ok_or_else(|| {
+        Error::refused(
             "42P01",
             "edge functions are not installed in this database. Nothing was sent.",
             "An administrator runs: SELECT mcp.install('{functions}');".to_owned(),
-        )),
-    }
+        )
+    })
 }
 
 /// The function of that name that the caller may see, the first by namespace when none is named.

@@ -11,18 +11,9 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::guard;
 use crate::identity::claims;
+use crate::tools::part::Part;
 
-const TABLES: &str = "
-SELECT pg_catalog.min(c.relowner::pg_catalog.int8)::pg_catalog.oid,
-       pg_catalog.count(*),
-       coalesce(pg_catalog.bool_and(o.rolsuper OR o.oid OPERATOR(pg_catalog.=) e.extowner), false)
-         AND pg_catalog.count(DISTINCT c.relowner) OPERATOR(pg_catalog.=) 1
-  FROM pg_catalog.pg_class AS c
-       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-       JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) c.relowner
-       JOIN pg_catalog.pg_extension AS e ON e.extname OPERATOR(pg_catalog.=) 'fluxbase_mcp_ext'
- WHERE n.nspname OPERATOR(pg_catalog.=) 'rpc' AND c.relkind OPERATOR(pg_catalog.=) 'r'
-   AND c.relname OPERATOR(pg_catalog.=) ANY ('{procedures,executions}'::pg_catalog.name[])";
+const PART: Part = Part { schema: "rpc", tables: "{procedures,executions}", example: "procedures" };
 
 /// Whether the current role may read the columns that say who may run what.
 const READABLE: &str = "
@@ -157,34 +148,14 @@ pub fn caller() -> Caller {
     caller
 }
 
-/// Who owns the tables; `None` when they are not installed.
-fn owner() -> Result<Option<pg_sys::Oid>, Error> {
-    let (owner, number, trusted) = guard::with_pinned_path(|| {
-        Spi::connect(|client| {
-            let row = client.select(TABLES, Some(1), &[])?.first();
-            Ok((row.get::<pg_sys::Oid>(1)?, row.get::<i64>(2)?, row.get::<bool>(3)?))
-        })
-    })
-    .unwrap_or_else(|error: pgrx::spi::Error| panic!("looking for the schema rpc: {error}"));
-    match (owner, number, trusted) {
-        (Some(owner), Some(2), Some(true)) => Ok(Some(owner)),
-        (_, Some(2), _) => Err(Error::refused(
-            "42501",
-            "the tables of schema rpc do not belong to an administrator. Nothing was run.",
-            "Their owner must be a superuser, or the owner of the extension: ALTER TABLE rpc.procedures OWNER TO …".to_owned(),
-        )),
-        _ => Ok(None),
-    }
-}
-
 /// As whom executions are recorded; `None` when the tables are not installed.
 pub fn records() -> Result<Option<pg_sys::Oid>, Error> {
-    owner()
+    PART.owner("Nothing was run.")
 }
 
 /// Whether the tables are there and the current role may ask them.
 fn readable() -> Result<Option<pg_sys::Oid>, Error> {
-    let Some(owner) = owner()? else { return Ok(None) };
+    let Some(owner) = records()? else { return Ok(None) };
     let readable = Spi::connect(|client| client.select(READABLE, Some(1), &[])?.first().get::<bool>(1))
         .unwrap_or_else(|error: pgrx::spi::Error| panic!("looking for rpc.procedures: {error}"));
     Ok(readable.unwrap_or_default().then_some(owner))

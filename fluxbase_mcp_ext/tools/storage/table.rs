@@ -12,27 +12,10 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::guard;
+use crate::tools::part::Part;
 
-/// The four tables, who owns them, whether that is one of the trusted, and a trigger of theirs whose function somebody else owns: it would run
-/// with the owner's rights.
-const TABLES: &str = "
-SELECT pg_catalog.min(c.relowner::pg_catalog.int8)::pg_catalog.oid,
-       pg_catalog.count(*),
-       coalesce(pg_catalog.bool_and(o.rolsuper OR o.oid OPERATOR(pg_catalog.=) e.extowner), false)
-         AND pg_catalog.count(DISTINCT c.relowner) OPERATOR(pg_catalog.=) 1,
-       pg_catalog.min((
-           SELECT pg_catalog.min(t.tgname::pg_catalog.text)
-             FROM pg_catalog.pg_trigger AS t
-                  JOIN pg_catalog.pg_proc AS f ON f.oid OPERATOR(pg_catalog.=) t.tgfoid
-                  JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) f.proowner
-            WHERE t.tgrelid OPERATOR(pg_catalog.=) c.oid AND NOT t.tgisinternal
-              AND NOT (r.rolsuper OR r.oid OPERATOR(pg_catalog.=) e.extowner)))
-  FROM pg_catalog.pg_class AS c
-       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-       JOIN pg_catalog.pg_roles AS o ON o.oid OPERATOR(pg_catalog.=) c.relowner
-       JOIN pg_catalog.pg_extension AS e ON e.extname OPERATOR(pg_catalog.=) 'fluxbase_mcp_ext'
- WHERE n.nspname OPERATOR(pg_catalog.=) 'storage' AND c.relkind OPERATOR(pg_catalog.=) 'r'
-   AND c.relname OPERATOR(pg_catalog.=) ANY ('{origin,buckets,objects,object_permissions}'::pg_catalog.name[])";
+const PART: Part =
+    Part { schema: "storage", tables: "{origin,buckets,objects,object_permissions}", example: "objects" };
 
 const ORIGIN: &str = "
 SELECT pg_catalog.json_build_object(
@@ -135,42 +118,13 @@ pub struct New<'a> {
 
 /// The tables, if there are any that may be used.
 pub fn tables(nothing: &str) -> Result<Tables, Error> {
-    let (owner, number, trusted, foreign) = guard::with_pinned_path(|| {
-        Spi::connect(|client| {
-            let row = client.select(TABLES, Some(1), &[])?.first();
-            Ok((row.get::<pg_sys::Oid>(1)?, row.get::<i64>(2)?, row.get::<bool>(3)?, row.get::<String>(4)?))
-        })
-    })
-    .unwrap_or_else(|error: pgrx::spi::Error| panic!("looking for the schema storage: {error}"));
-    if let Some(trigger) = foreign {
-        return Err(Error::refused(
-            "42501",
-            format!(
-                "a table of schema storage has a trigger whose function does not belong to an administrator. {nothing}"
-            ),
-            format!(
-                "It would run with the rights of the table's owner. An administrator drops trigger {}, and takes the privilege TRIGGER back.",
-                fluxbase_query::show(&trigger)
-            ),
-        ));
-    }
-    let owner = match (owner, number, trusted) {
-        (Some(owner), Some(4), Some(true)) => owner,
-        (_, Some(4), _) => {
-            return Err(Error::refused(
-                "42501",
-                format!("the tables of schema storage do not belong to one administrator. {nothing}"),
-                "The owner of all of them must be a superuser, or the owner of the extension: ALTER TABLE storage.objects OWNER TO …".to_owned(),
-            ));
-        }
-        _ => {
-            return Err(Error::refused(
-                "42P01",
-                format!("stored files are not installed in this database. {nothing}"),
-                "An administrator runs: SELECT mcp.install('{storage}');".to_owned(),
-            ));
-        }
-    };
+    let owner = PART.owner(nothing)?.ok_or_else(|| {
+        Error::refused(
+            "42P01",
+            format!("stored files are not installed in this database. {nothing}"),
+            "An administrator runs: SELECT mcp.install('{storage}');".to_owned(),
+        )
+    })?;
     #[derive(Deserialize)]
     struct Origin {
         space: String,

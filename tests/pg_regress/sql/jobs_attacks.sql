@@ -153,6 +153,18 @@ ALTER TABLE jobs.queue OWNER TO regress_owner;
 SELECT t.via('attack_ann', 'submit_job', '{"job_name": "report"}');
 SELECT (SELECT count(*) FROM mcp._jobs_claim(:'worker', 1, '1 minute')), mcp._jobs_take_back(), mcp._jobs_schedule(), mcp._jobs_next_due();
 ROLLBACK;
+-- Nor are ours with a trigger that somebody else made, whom GRANT ALL lets do so: it would read the keys as mcp_owner, or write whose job it is.
+BEGIN;
+GRANT ALL ON ALL TABLES IN SCHEMA jobs TO authenticated;
+GRANT ALL ON SCHEMA jobwork TO authenticated;
+SET LOCAL ROLE authenticated;
+CREATE FUNCTION jobwork.rob() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.role_name = 'service_role'; RETURN NEW; END $$;
+CREATE TRIGGER rob BEFORE INSERT OR UPDATE ON jobs.queue FOR EACH ROW EXECUTE FUNCTION jobwork.rob();
+RESET ROLE;
+SELECT t.via('attack_ann', 'submit_job', '{"job_name": "report"}');
+SELECT (SELECT count(*) FROM mcp._jobs_claim(:'worker', 1, '1 minute')), mcp._jobs_take_back(), mcp._jobs_schedule(), mcp._jobs_next_due();
+SELECT role_name, count(*) FROM jobs.queue GROUP BY 1 ORDER BY 1;
+ROLLBACK;
 
 SET client_min_messages = warning;
 DROP SCHEMA jobs, jobwork CASCADE;

@@ -129,6 +129,27 @@ fn no_transaction_and_no_connection_waits() {
     );
 }
 
+/// Proves that an end that the worker has is heard also when no connection is free for longer than a new call may wait for one.
+#[test]
+fn what_was_done_is_told_however_busy_the_pool_is() {
+    let stage = begin(&[
+        ("FLUXBASE_LISTENER_POOL_SIZE", "1"),
+        ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0"),
+        ("FLUXBASE_LISTENER_QUEUE_TIMEOUT", "500ms"),
+    ]);
+    std::thread::scope(|scope| {
+        let mut client = stage.listener.client(&stage.key);
+        let function = scope.spawn(move || client.call("invoke_function", invoke("sleeps")));
+        stage.web.until_open(1);
+        // Three seconds of the only connection, begun before the function ends.
+        let mut client = stage.listener.client(&stage.key);
+        let slow = client.call("query_table", json!({ "table": "slow", "filter": { "id": 3 } }));
+        assert!(slow.is_ok(), "{}", slow.response.text());
+        assert_eq!(function.join().expect("no panic").value()["body"], json!("slept"));
+    });
+    assert!(stage.listener.log().contains("no connection became free in time"), "the pool was that busy");
+}
+
 /// Proves that two hundred calls of a function that sleeps share a pool of eight.
 #[test]
 fn many_calls_share_few_connections() {

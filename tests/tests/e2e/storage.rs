@@ -7,12 +7,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fluxbase_tests::cluster::{Cluster, run};
-use fluxbase_tests::eventually;
 use fluxbase_tests::fixture::Database;
 use fluxbase_tests::keys::{Key, cli};
 use fluxbase_tests::listener::Listener;
 use fluxbase_tests::mcp::Era;
 use fluxbase_tests::settings::settings;
+use fluxbase_tests::{Ended, eventually};
 use serde_json::{Value, json};
 
 use self::s3::S3;
@@ -405,6 +405,8 @@ fn fifty_downloads_at_once_stay_in_bounds() {
     let before = used();
     let (done, mut peak, mut worker_peak) = (AtomicBool::new(false), 0, 0);
     std::thread::scope(|scope| {
+        // Also when a client below fails: the scope waits for the sampler.
+        let ended = Ended(&done);
         let sampler = scope.spawn(|| {
             let (mut peak, mut worker_peak) = (0, 0);
             while !done.load(Ordering::Relaxed) {
@@ -436,7 +438,7 @@ fn fifty_downloads_at_once_stay_in_bounds() {
             })
             .collect();
         let refused: u32 = all.into_iter().map(|one| one.join().expect("no panic")).sum();
-        done.store(true, Ordering::Relaxed);
+        drop(ended);
         (peak, worker_peak) = sampler.join().expect("no panic");
         println!(
             "50 downloads of 10 MB: {before} MB before, peak {peak} MB (worker {worker_peak} MB), {refused} refused and called again"
@@ -500,7 +502,8 @@ fn a_client_that_hangs_up_leaves_nothing() {
     stage.listener.terminate();
     assert!(stage.listener.wait(Duration::from_secs(60)).is_some(), "the listener stops");
     eventually(Duration::from_secs(60), "the listener's backends are gone", || {
-        (stage.value("SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'fluxbase_listener'") == "0")
+        (stage.value("SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'fluxbase_listener'")
+            == "0")
             .then_some(())
     });
     stage.until_idle();

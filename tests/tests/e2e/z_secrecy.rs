@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fluxbase_tests::keys::{cli_output, secrets_in};
-use fluxbase_tests::{Era, Http, Key, Listener, TENANT_A, eventually, stage};
+use fluxbase_tests::{Ended, Era, Http, Key, Listener, TENANT_A, eventually, stage};
 use serde_json::{Value, json};
 
 /// Proves that neither a key, nor its secret part, nor h1 is in Postgres's log (which has every statement with its parameters,
@@ -28,6 +28,7 @@ fn no_secret_is_in_any_log() {
         let seen = Mutex::new(String::new());
         let stop = AtomicBool::new(false);
         let bodies: String = std::thread::scope(|scope| {
+            let _ended = Ended(&stop);
             scope.spawn(|| {
                 let mut admin = stage.database.admin();
                 while !stop.load(Ordering::Relaxed) {
@@ -44,9 +45,7 @@ fn no_secret_is_in_any_log() {
                     }
                 }
             });
-            let bodies = traffic(&listener);
-            stop.store(true, Ordering::Relaxed);
-            bodies
+            traffic(&listener)
         });
         let seen = seen.into_inner().expect("no panic");
         assert!(

@@ -17,7 +17,7 @@ mod tls;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fluxbase_tests::{Cluster, Database, Http, Key, Listener, Response, TENANT_A, eventually, stage};
+use fluxbase_tests::{Cluster, Database, Ended, Http, Key, Listener, Response, TENANT_A, eventually, stage};
 use serde_json::{Value, json};
 
 const LIST: &[u8] = br#"{"jsonrpc":"2.0","method":"tools/list","id":1}"#;

@@ -56,6 +56,7 @@ fn a_restart_refuses_nobody() {
                 })
             })
             .collect();
+        let ended = Ended(&done);
         for _ in 0..3 {
             std::thread::sleep(Duration::from_millis(400));
             // As systemctl restart does it: the end first, then the beginning. Clients wait in the kernel's queue.
@@ -66,7 +67,7 @@ fn a_restart_refuses_nobody() {
             processes.fetch_add(1, Ordering::Relaxed);
         }
         std::thread::sleep(Duration::from_millis(400));
-        done.store(true, Ordering::Relaxed);
+        drop(ended);
         for client in clients {
             client.join().expect("no request of this client failed");
         }

@@ -16,7 +16,7 @@ mod subscriptions;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fluxbase_tests::{Client, Cluster, Database, Http, Key, Listener, TENANT_A, eventually, stage};
+use fluxbase_tests::{Client, Cluster, Database, Ended, Http, Key, Listener, TENANT_A, eventually, stage};
 use serde_json::{Value, json};
 
 /// How many statements of a listener run now, as Postgres sees it.

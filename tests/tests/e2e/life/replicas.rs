@@ -354,11 +354,8 @@ fn under_load(pair: &Pair, listener: &Listener, during: impl FnOnce(&AtomicU32))
                 }
             });
         }
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| during(&answered)));
-        stop.store(true, Ordering::Relaxed);
-        if let Err(panic) = ended {
-            std::panic::resume_unwind(panic);
-        }
+        let _ended = Ended(&stop);
+        during(&answered);
     });
 }
 

@@ -50,6 +50,7 @@ fn postgres_restarts_under_traffic() {
                 })
             })
             .collect();
+        let ended = Ended(&stop);
         for mode in ["fast", "immediate"] {
             let before = answered.load(Ordering::Relaxed);
             eventually(Duration::from_secs(20), "there is traffic", || {
@@ -63,7 +64,7 @@ fn postgres_restarts_under_traffic() {
                 (answered.load(Ordering::Relaxed) > before + 50).then_some(())
             });
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(ended);
         threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
     let mut admin = database.admin();
