@@ -55,6 +55,10 @@ BEGIN
         RAISE EXCEPTION 'pgvector is not in this database. Nothing was changed.'
             USING ERRCODE = 'feature_not_supported', HINT = 'CREATE EXTENSION vector; mcp.doctor() says how to get it.';
     END IF;
+    IF NOT has_schema_privilege('mcp_owner', (SELECT e.extnamespace FROM pg_extension AS e WHERE e.extname = 'vector'), 'USAGE') THEN
+        RAISE EXCEPTION 'role mcp_owner may not use the schema of pgvector. Nothing was changed.'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'SELECT mcp.install(''{ai}''); grants it.';
+    END IF;
 END
 $$;
 
@@ -147,6 +151,11 @@ BEGIN
     GRANT USAGE, CREATE ON SCHEMA ai TO mcp_owner;
     GRANT SELECT, INSERT, UPDATE ON ai.knowledge_bases TO mcp_owner;
     GRANT REFERENCES ON ai.documents TO mcp_owner;
+    -- The type of the vectors. Where pgvector comes later, this is run again.
+    FOR usable IN SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+                   WHERE e.extname = 'vector' AND NOT has_schema_privilege('mcp_owner', n.oid, 'USAGE') LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO mcp_owner', usable);
+    END LOOP;
     IF NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polname = 'keeper' AND p.polrelid = 'ai.knowledge_bases'::regclass) THEN
         CREATE POLICY keeper ON ai.knowledge_bases TO mcp_owner USING (true) WITH CHECK (true);
     END IF;
