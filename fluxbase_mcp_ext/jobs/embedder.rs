@@ -58,7 +58,7 @@ pub fn serve(alive: impl Fn(), database: u32) {
 fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
     // What a changed setting asks for does not wait for the failures before.
     let begun = begin()?;
-    let mut failures = match call::<Vec<f64>>("SELECT mcp._embedding_pause()", &[])?.as_deref() {
+    let mut failures = match call::<Vec<f64>>("SELECT mcp._embedding_pause()", Vec::new)?.as_deref() {
         Some([_, wait]) if *wait > 0.0 && !begun => {
             return Ok(Some(Duration::from_secs_f64(wait.min(3600.0))));
         }
@@ -74,9 +74,9 @@ fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
             return Ok(None);
         }
         begin()?;
-        let values = [(most as i32).into(), (MOST_BYTES as i64).into()];
-        let Some(batch) = call::<String>("SELECT mcp._embedding_claim($1, $2)", &values)? else {
-            call::<bool>("SELECT mcp._embedding_swap()", &[])?;
+        let bounds = || vec![(most as i32).into(), (MOST_BYTES as i64).into()];
+        let Some(batch) = call::<String>("SELECT mcp._embedding_claim($1, $2)", bounds)? else {
+            call::<bool>("SELECT mcp._embedding_swap()", Vec::new)?;
             return Ok(None);
         };
         let batch: Batch = serde_json::from_str(&batch)
@@ -100,8 +100,9 @@ fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
             Err(Wrong::Later(why, asked)) => {
                 failures += 1;
                 let pause = embeddings::pause(failures, asked);
-                let values = [(failures as i32).into(), pause.as_secs_f64().into(), why.as_str().into()];
-                call::<bool>("SELECT true FROM mcp._embedding_failed($1, $2, $3)", &values)?;
+                let values =
+                    || vec![(failures as i32).into(), pause.as_secs_f64().into(), why.as_str().into()];
+                call::<bool>("SELECT true FROM mcp._embedding_failed($1, $2, $3)", values)?;
                 return Ok(Some(pause));
             }
         }
@@ -110,7 +111,7 @@ fn work(alive: impl Fn()) -> Result<Option<Duration>, Failed> {
 
 /// Whether a changed setting asked for something.
 fn begin() -> Result<bool, Failed> {
-    Ok(call::<bool>("SELECT mcp._embedding_begin()", &[])?.unwrap_or(false))
+    Ok(call::<bool>("SELECT mcp._embedding_begin()", Vec::new)?.unwrap_or(false))
 }
 
 /// Asks the endpoint. Outside of every transaction.
@@ -136,22 +137,28 @@ fn ask(batch: &Batch) -> Result<Vec<Vec<f32>>, Wrong> {
 fn store(batch: &Batch, vectors: Option<Vec<String>>, reason: Option<&str>) -> Result<(), Failed> {
     const STORE: &str = "SELECT mcp._embedding_store($1::pg_catalog.uuid, $2, $3::pg_catalog.uuid[], $4, $5)";
     let ids = format!("{{{}}}", batch.ids.join(","));
-    let values = [
-        batch.knowledge_base.as_str().into(),
-        batch.model.as_str().into(),
-        ids.into(),
-        vectors.into(),
-        reason.into(),
-    ];
-    call::<i32>(STORE, &values).map(|_| ())
+    let values = || {
+        vec![
+            batch.knowledge_base.as_str().into(),
+            batch.model.as_str().into(),
+            ids.as_str().into(),
+            vectors.into(),
+            reason.into(),
+        ]
+    };
+    call::<i32>(STORE, values).map(|_| ())
 }
 
-/// Calls one of our functions as mcp_owner, in a transaction of its own.
-fn call<T: FromDatum + IntoDatum>(sql: &str, values: &[DatumWithOid<'_>]) -> Result<Option<T>, Failed> {
+/// Calls one of our functions as mcp_owner, in a transaction of its own. The values are made in it: what makes an array looks into the
+/// catalog, and their memory ends with the transaction.
+fn call<'a, T: FromDatum + IntoDatum>(
+    sql: &str,
+    values: impl FnOnce() -> Vec<DatumWithOid<'a>>,
+) -> Result<Option<T>, Failed> {
     process::transaction(|| {
         guard::as_owner(|| {
             Spi::connect_mut(|client| {
-                let rows = client.update(sql, None, values)?;
+                let rows = client.update(sql, None, &values())?;
                 if rows.is_empty() { Ok(None) } else { rows.first().get::<T>(1) }
             })
         })
