@@ -5,7 +5,7 @@ use proptest::prelude::{
     BoxedStrategy, Just, Strategy as _, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 
-fn texts<'a>(strategy: Strategy, size: i64, overlap: i64, text: &'a str) -> Vec<&'a str> {
+fn texts(strategy: Strategy, size: i64, overlap: i64, text: &str) -> Vec<&str> {
     let chunking = Chunking::new(strategy, size, overlap).expect("usable");
     chunking.chunks(text).into_iter().map(|chunk| chunk.text).collect()
 }
