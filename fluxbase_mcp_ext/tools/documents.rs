@@ -105,7 +105,7 @@ fn first(statement: &str, values: &[DatumWithOid<'_>]) -> Option<String> {
         let rows = client.select(statement, Some(1), values)?;
         if rows.is_empty() { Ok(None) } else { rows.first().get::<String>(1) }
     })
-    .unwrap_or_else(|error: pgrx::spi::Error| panic!("reading documents: {error}"))
+    .unwrap_or_else(|error: spi::Error| panic!("reading documents: {error}"))
 }
 
 /// The same of a statement that writes.
@@ -114,5 +114,5 @@ fn write(statement: &str, values: &[DatumWithOid<'_>]) -> Option<String> {
         let rows = client.update(statement, None, values)?;
         if rows.is_empty() { Ok(None) } else { rows.first().get::<String>(1) }
     })
-    .unwrap_or_else(|error: pgrx::spi::Error| panic!("writing documents: {error}"))
+    .unwrap_or_else(|error: spi::Error| panic!("writing documents: {error}"))
 }

@@ -42,6 +42,9 @@ struct Row {
     model: Option<String>,
 }
 
+/// What one vector can be compared with, the model that makes it (`None`: the one that is set), and notes.
+pub(super) type OfOneModel = (Vec<Searched>, Option<String>, Vec<String>);
+
 /// What is searched, and the model that its vectors are of; `None`: the one that is set.
 pub(super) type Searched = (Source, Rc<Described>, Option<String>);
 
@@ -158,10 +161,7 @@ fn listed(usable: &[Searched]) -> String {
 
 /// Those that a text can be compared with at once, the model that makes its vector, and a note for each that is left out. Vectors of
 /// different models have nothing to do with each other.
-pub(super) fn of_one_model(
-    sources: Vec<Searched>,
-    named: bool,
-) -> Result<(Vec<Searched>, Option<String>, Vec<String>), Error> {
+pub(super) fn of_one_model(sources: Vec<Searched>, named: bool) -> Result<OfOneModel, Error> {
     let set = gucs::embedding_model();
     let model_of = |model: &Option<String>| model.clone().unwrap_or_else(|| set.clone());
     let Some((_, _, first)) = sources.first() else { return Ok((sources, None, Vec::new())) };
