@@ -52,11 +52,16 @@ pub enum Embedded {
     Pending(Id),
 }
 
-/// The vector of `text`. `dimensions` are those of the columns that it will be compared with, as far as they are known.
+/// The vector of `text`, of `model` or of the one that is set. `dimensions` are those of the columns that it will be compared with, as far as they are known.
 ///
 /// # Errors
 /// No endpoint is set, its vectors do not fit, or it did not answer as it should.
-pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) -> Result<Embedded, Error> {
+pub fn embed(
+    request: &Request<'_>,
+    text: &str,
+    model: Option<&str>,
+    dimensions: &[(String, i32)],
+) -> Result<Embedded, Error> {
     let url = gucs::embedding_url();
     let base = url.trim().trim_end_matches('/');
     if base.is_empty() {
@@ -69,8 +74,15 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
                 .to_owned(),
         ));
     }
-    let model = gucs::embedding_model();
-    check(&model, dimensions)?;
+    let model = match model {
+        // What it makes is in the columns.
+        Some(model) => model.to_owned(),
+        None => {
+            let model = gucs::embedding_model();
+            check(&model, dimensions)?;
+            model
+        }
+    };
     let hash: [u8; 32] = Sha256::new()
         .chain_update(base)
         .chain_update([0])
@@ -79,8 +91,11 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
         .chain_update(text)
         .finalize()
         .into();
+    // Whoever asks for the reply asks for the vector of the same text and model: one that changed meanwhile is not mistaken for the other.
+    let digest: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let owner = format!("{} {digest}", functions::owner(request));
     if let Way::Finish(pending) = request.way {
-        return collect(request, pending, hash);
+        return collect(pending, hash, owner);
     }
     if let Some(numbers) = KNOWN.with_borrow(|known| known.get(&hash).cloned()) {
         return Ok(Embedded::Vector(Embedding::of(&numbers)));
@@ -89,7 +104,7 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
         return Err(delegate::Lost::NotPreloaded.into_error(NOTHING));
     }
     let body = serde_json::json!({ "model": model, "input": [text], "encoding_format": "float" }).to_string();
-    let call = call(base, body.len())?;
+    let call = call(base, body.len(), MAX_REPLY)?;
     match request.way {
         Way::Here => {
             let said = delegate::ask(&Ask::Call { work: call.into() }, body.as_bytes());
@@ -103,7 +118,7 @@ pub fn embed(request: &Request<'_>, text: &str, dimensions: &[(String, i32)]) ->
             let mut bytes = [0; 16];
             getrandom::fill(&mut bytes).map_err(|error| Error::internal(&error.to_string()))?;
             let id = Id(bytes);
-            let (owner, token) = (functions::owner(request), delegate::token());
+            let token = delegate::token();
             delegate::at_commit(Ask::Submit { id, owner, token, work: call.into() }, body.into_bytes());
             Ok(Embedded::Pending(id))
         }
@@ -134,7 +149,8 @@ fn check(model: &str, dimensions: &[(String, i32)]) -> Result<(), Error> {
     }
 }
 
-fn call(base: &str, length: usize) -> Result<Call, Error> {
+/// A request of `length` bytes to the endpoint, whose answer has at most `longest`.
+pub fn call(base: &str, length: usize, longest: u64) -> Result<Call, Error> {
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     if let Some(key) = key()? {
         headers.push(("authorization".to_owned(), format!("Bearer {key}")));
@@ -144,7 +160,7 @@ fn call(base: &str, length: usize) -> Result<Call, Error> {
         url: format!("{base}/embeddings"),
         headers,
         timeout_ms: TIMEOUT.as_millis() as u64,
-        max_response: MAX_REPLY,
+        max_response: longest,
         body_length: length as u64,
     })
 }
@@ -177,12 +193,7 @@ fn key() -> Result<Option<String>, Error> {
 }
 
 /// The end of a call that was begun for the listener.
-fn collect(
-    request: &Request<'_>,
-    Pending { id, abandon }: Pending,
-    hash: [u8; 32],
-) -> Result<Embedded, Error> {
-    let owner = functions::owner(request);
+fn collect(Pending { id, abandon }: Pending, hash: [u8; 32], owner: String) -> Result<Embedded, Error> {
     if abandon {
         delegate::at_commit(Ask::Cancel { id, owner }, Vec::new());
         return Err(Error::refused("57014", format!("the search was cancelled. {NOTHING}"), None));

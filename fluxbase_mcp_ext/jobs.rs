@@ -13,6 +13,7 @@
 //! What may be submitted, and by whom, is not decided here: see `tools` and `sql/35_jobs.sql`. docs/decisions/0010-jobs.md tells why it is so.
 
 mod coordinator;
+mod embedder;
 mod executor;
 mod launcher;
 pub(crate) mod process;
@@ -48,11 +49,13 @@ enum News {
     Work,
     /// Somebody asked for a job to be cancelled.
     Cancel,
+    /// There may be chunks to be embedded.
+    Embedding,
 }
 
 thread_local! {
     /// What this transaction will tell at its end.
-    static TELLING: Cell<[bool; 2]> = const { Cell::new([false; 2]) };
+    static TELLING: Cell<[bool; 3]> = const { Cell::new([false; 3]) };
 }
 
 /// Once this transaction has committed, the workers of this database look for work. Nothing if it is rolled back, or without a worker.
@@ -65,18 +68,18 @@ fn tell_at_commit(news: News) {
         return;
     }
     let mut telling = TELLING.get();
-    if telling == [false; 2] {
+    if telling == [false; 3] {
         register_xact_callback(PgXactCallbackEvent::Commit, tell);
-        register_xact_callback(PgXactCallbackEvent::Abort, || TELLING.set([false; 2]));
-        register_xact_callback(PgXactCallbackEvent::Prepare, || TELLING.set([false; 2]));
+        register_xact_callback(PgXactCallbackEvent::Abort, || TELLING.set([false; 3]));
+        register_xact_callback(PgXactCallbackEvent::Prepare, || TELLING.set([false; 3]));
     }
-    telling[usize::from(news == News::Cancel)] = true;
+    telling[news as usize] = true;
     TELLING.set(telling);
 }
 
 /// The transaction is committed: others see what it wrote. Raises no error.
 fn tell() {
-    let [work, cancel] = TELLING.replace([false; 2]);
+    let [work, cancel, embedding] = TELLING.replace([false; 3]);
     let database = process::database();
     if work {
         let process = SHARED.exclusive().work(database);
@@ -86,6 +89,19 @@ fn tell() {
         let process = SHARED.exclusive().attend(database);
         process.wake();
     }
+    if embedding {
+        let process = SHARED.exclusive().embed_at(database, shared::now());
+        process.wake();
+    }
+}
+
+/// For the trigger of ai.documents, and for upkeep.
+#[pg_extern(sql = "
+CREATE FUNCTION mcp._wake_embedding() RETURNS pg_catalog.void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+pub fn wake_embedding() {
+    tell_at_commit(News::Embedding);
 }
 
 /// For the trigger of jobs.queue.
@@ -129,7 +145,7 @@ fn jobs_status() -> TableIterator<
         let entry = shared.databases.iter().find(|entry| entry.oid == oid).copied();
         let slots: Vec<_> = shared
             .slots_of(oid)
-            .map(|slot| (slot.upkeep, slot.process.pid, slot.state, slot.run, slot.since))
+            .map(|slot| (slot.kind, slot.process.pid, slot.state, slot.run, slot.since))
             .collect();
         (shared.launcher.pid != 0, entry, slots)
     };
@@ -163,10 +179,10 @@ fn jobs_status() -> TableIterator<
             rows.push(("coordinator", None, "not running", None, None, None, Some(hint)));
         }
     }
-    for (upkeep, pid, state, run, since) in slots {
+    for (kind, pid, state, run, since) in slots {
         let runs = matches!(state, State::Running | State::Finishing);
         rows.push((
-            if upkeep { "upkeep" } else { "executor" },
+            kind.as_str(),
             (pid != 0).then_some(pid),
             state.as_str(),
             runs.then(|| Uuid::from_bytes(run.job)),

@@ -106,9 +106,15 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/37_vectors.sql", name = "vectors", requires = ["install"]);
 extension_sql_file!(
+    "../sql/38_knowledge.sql",
+    name = "knowledge",
+    requires = ["vectors", "jobs_worker", tools::documents::chunks, jobs::wake_embedding]
+);
+extension_sql_file!("../sql/38_knowledge_work.sql", name = "knowledge_work", requires = ["knowledge"]);
+extension_sql_file!(
     "../sql/40_doctor.sql",
     name = "doctor",
-    requires = ["functions_secrets", "storage", "jobs_runner", "vectors", "rpc", "audit"]
+    requires = ["functions_secrets", "storage", "jobs_runner", "knowledge_work", "rpc", "audit"]
 );
 extension_sql_file!("../sql/41_doctor_data.sql", name = "doctor_data", requires = ["doctor"]);
 extension_sql_file!(

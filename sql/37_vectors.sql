@@ -62,6 +62,7 @@ BEGIN
         END IF;
         RETURN NEXT 'mcp_admin may register knowledge bases';
     END IF;
+    RETURN QUERY SELECT line FROM mcp._knowledge_tables() AS line;
     FOR usable IN SELECT r.role_name FROM mcp.allowed_roles AS r JOIN pg_roles AS p ON p.rolname = r.role_name ORDER BY 1 LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA ai TO %I', usable);
         EXECUTE format('GRANT SELECT ON ai.knowledge_bases TO %I', usable);

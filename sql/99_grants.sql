@@ -44,7 +44,13 @@ GRANT EXECUTE ON FUNCTION
     mcp._check_job(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8),
     mcp._schedule_next(pg_catalog.text, pg_catalog.text, pg_catalog.int8),
     mcp._schedule_due(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.int8),
-    mcp._job_pause(pg_catalog.int4, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8)
+    mcp._job_pause(pg_catalog.int4, pg_catalog.float8, pg_catalog.float8, pg_catalog.float8),
+    mcp._chunks(pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.int4), mcp._wake_embedding(),
+    mcp._documents_there(), mcp._chunks_of(pg_catalog.text), mcp._vector_type(pg_catalog.int4),
+    mcp._forget_chunks(pg_catalog.uuid, pg_catalog.uuid), mcp._embedding_claim(pg_catalog.int4, pg_catalog.int8),
+    mcp._embedding_store(pg_catalog.uuid, pg_catalog.text, pg_catalog.uuid[], pg_catalog.text[], pg_catalog.text),
+    mcp._embedding_failed(pg_catalog.int4, pg_catalog.float8, pg_catalog.text), mcp._embedding_pause(), mcp._embedding_begin(),
+    mcp._embedding_swap()
     TO mcp_owner;
 GRANT EXECUTE ON FUNCTION mcp._audit_batch(), mcp._audit_note(pg_catalog.text, pg_catalog.text), mcp.audit_status() TO mcp_owner;
 

@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 use super::executor::hex;
 use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Run};
-use super::shared::{self, Part, Process, SECOND, SHARED, State, Stop};
+use super::shared::{self, Duty, Part, Process, SECOND, SHARED, State, Stop};
 use crate::gucs;
 
 /// Between two looks at everything, in milliseconds.
@@ -247,7 +247,25 @@ impl Coordinator {
             self.upkeep_at = now + UPKEEP;
             self.upkeep();
         }
+        self.embed(now);
         Ok(())
+    }
+
+    /// Starts a process that embeds chunks when there are some, unless there is one: that one looks again before it ends.
+    fn embed(&mut self, now: i64) {
+        let due = {
+            let mut shared = SHARED.exclusive();
+            let there = shared.slots_of(self.database).any(|slot| slot.kind == Duty::Embedder);
+            let Some(entry) = shared.database(self.database) else { return };
+            let due = !there && entry.embed_at != 0 && now >= entry.embed_at && now >= self.full_until;
+            if due {
+                entry.embed_at = 0;
+            }
+            due
+        };
+        if due {
+            self.start(Duty::Embedder);
+        }
     }
 
     /// Wakes an idle process, or starts another.
@@ -261,19 +279,23 @@ impl Coordinator {
             (process, start)
         };
         if start {
-            self.start(false);
+            self.start(Duty::Executor);
         } else {
             process.wake();
         }
     }
 
-    fn start(&mut self, upkeep: bool) {
+    fn start(&mut self, kind: Duty) {
         let now = shared::now();
         if now < self.full_until {
             return;
         }
-        let Some(at) = SHARED.exclusive().take(self.database, upkeep) else { return };
-        let name = if upkeep { "fluxbase_mcp upkeep" } else { "fluxbase_mcp job" };
+        let Some(at) = SHARED.exclusive().take(self.database, kind) else { return };
+        let name = match kind {
+            Duty::Executor => "fluxbase_mcp job",
+            Duty::Upkeep => "fluxbase_mcp upkeep",
+            Duty::Embedder => "fluxbase_mcp embedding",
+        };
         let started = process::start(name, "fluxbase_mcp_job_main", at as u32, &process::own_role());
         let full = started.is_none();
         let mut shared = SHARED.exclusive();
@@ -299,9 +321,9 @@ impl Coordinator {
 
     /// Starts a process for periodic upkeep, unless there is one.
     fn upkeep(&mut self) {
-        let there = SHARED.share().slots_of(self.database).any(|slot| slot.upkeep);
+        let there = SHARED.share().slots_of(self.database).any(|slot| slot.kind == Duty::Upkeep);
         if !there {
-            self.start(true);
+            self.start(Duty::Upkeep);
         }
     }
 

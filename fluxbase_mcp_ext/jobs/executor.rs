@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Job, Kind, Run};
-use super::shared::{self, SECOND, SHARED, State, Stop};
+use super::shared::{self, Duty, SECOND, SHARED, State, Stop};
 use crate::cache;
 use crate::error::Error;
 use crate::guard::{self, Access, Actor};
@@ -35,19 +35,26 @@ const IDLE: i64 = 60_000;
 pub extern "C-unwind" fn fluxbase_mcp_job_main(argument: pg_sys::Datum) {
     let at = process::argument(argument) as usize;
     process::obey_at_once();
-    let (database, upkeep) = {
+    let (database, kind) = {
         let mut shared = SHARED.exclusive();
         let slot = &mut shared.slots[at];
         slot.process = process_here();
-        (slot.database, slot.upkeep)
+        (slot.database, slot.kind)
     };
     process::at_exit(ended, at);
     process::connect(database);
     super::say::SLOT.set(Some(at));
-    if upkeep {
-        set_state(at, State::Upkeep);
-        maintain();
-        process::exit();
+    match kind {
+        Duty::Executor => {}
+        Duty::Upkeep => {
+            set_state(at, State::Upkeep);
+            maintain();
+            process::exit();
+        }
+        Duty::Embedder => {
+            super::embedder::serve(|| set_state(at, State::Upkeep), database);
+            process::exit();
+        }
     }
     let worker = SHARED.exclusive().database(database).map_or([0; 16], |entry| entry.worker);
     Executor { at, database, worker, claiming: Cell::new(false), shapes: Shapes::default() }.serve()
@@ -206,7 +213,8 @@ impl Executor {
         loop {
             {
                 let mut shared = SHARED.exclusive();
-                let others = shared.slots_of(self.database).filter(|slot| !slot.upkeep).count() > 1;
+                let others =
+                    shared.slots_of(self.database).filter(|slot| slot.kind == Duty::Executor).count() > 1;
                 let slot = &mut shared.slots[self.at];
                 if slot.go {
                     (slot.go, slot.state) = (false, State::Busy);

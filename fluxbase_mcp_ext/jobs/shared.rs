@@ -73,6 +73,8 @@ pub struct Database {
     pub poll: bool,
     /// A process could not be started: all of max_worker_processes are in use.
     pub full: bool,
+    /// When chunks are to be embedded; 0: nothing is known of any.
+    pub embed_at: i64,
     /// Not before this moment is a coordinator started again; 0: at once.
     pub retry_at: i64,
 }
@@ -120,6 +122,25 @@ pub enum Stop {
     Lost,
 }
 
+/// What a process was started for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Duty {
+    #[default]
+    Executor,
+    Upkeep,
+    Embedder,
+}
+
+impl Duty {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Duty::Executor => "executor",
+            Duty::Upkeep => "upkeep",
+            Duty::Embedder => "embedder",
+        }
+    }
+}
+
 /// A process that runs jobs.
 #[derive(Clone, Copy)]
 pub struct Slot {
@@ -128,7 +149,7 @@ pub struct Slot {
     pub state: State,
     /// When the state began.
     pub since: i64,
-    pub upkeep: bool,
+    pub kind: Duty,
     pub run: Run,
     pub deadline: i64,
     /// Whether its job must report progress within a time.
@@ -152,7 +173,7 @@ impl Default for Slot {
             process: Process::default(),
             state: State::Free,
             since: 0,
-            upkeep: false,
+            kind: Duty::Executor,
             run: Run::default(),
             deadline: 0,
             watched: false,
@@ -219,10 +240,10 @@ impl Shared {
     }
 
     /// Takes a free slot for a process that is about to be started.
-    pub fn take(&mut self, oid: u32, upkeep: bool) -> Option<usize> {
+    pub fn take(&mut self, oid: u32, kind: Duty) -> Option<usize> {
         let at = self.slots.iter().position(|slot| slot.state == State::Free)?;
         let slot = &mut self.slots[at];
-        (slot.database, slot.state, slot.since, slot.upkeep) = (oid, State::Starting, now(), upkeep);
+        (slot.database, slot.state, slot.since, slot.kind) = (oid, State::Starting, now(), kind);
         (slot.process, slot.run, slot.stop, slot.go, slot.leave) =
             (Process::default(), Run::default(), None, false, false);
         slot.length = 0;
@@ -242,7 +263,7 @@ impl Shared {
             }
             return process;
         }
-        let running = self.slots_of(oid).filter(|slot| !slot.upkeep).count();
+        let running = self.slots_of(oid).filter(|slot| slot.kind == Duty::Executor).count();
         let Some(entry) = self.database(oid) else { return Process::default() };
         entry.wakes += 1;
         if entry.coordinator.pid == 0 {
@@ -260,6 +281,13 @@ impl Shared {
     pub fn attend(&mut self, oid: u32) -> Process {
         let Some(entry) = self.database(oid) else { return Process::default() };
         entry.attend = true;
+        entry.coordinator
+    }
+
+    /// There are chunks to be embedded in a database from that moment on: whom to wake.
+    pub fn embed_at(&mut self, oid: u32, at: i64) -> Process {
+        let Some(entry) = self.database(oid) else { return Process::default() };
+        entry.embed_at = if entry.embed_at == 0 { at } else { entry.embed_at.min(at) };
         entry.coordinator
     }
 

@@ -5,6 +5,7 @@
 //! `tools/list`. Nothing here decides who may use a tool: `dispatch` does, by its scopes and the allow-lists.
 
 mod confirm;
+pub mod documents;
 pub mod functions;
 pub mod jobs;
 mod part;
@@ -352,6 +353,28 @@ pub static TOOLS: &[Tool<'static>] = &[
         annotations: READS,
         run: Body::BuiltIn(vectors::search),
     },
+    Tool {
+        name: "add_document",
+        title: "Add a document",
+        description: "Add a document to a knowledge base, or change yours by document_id. It is chunked, and embedded in the background.",
+        input_schema: r#"{"type":"object","properties":{"knowledge_base":{"type":"string"},"content":{"type":"string"},"title":{"type":"string"},"tags":{"type":"array","items":{"type":"string"}},"metadata":{"type":"object"},"source_url":{"type":"string"},"document_id":{"type":"string"}},"required":["knowledge_base","content"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"document_id":{"type":"string"},"knowledge_base":{"type":"string"},"chunks":{"type":"integer"},"status":{"type":"string"}},"required":["document_id","knowledge_base","chunks","status"]}"#,
+        scopes: &[Scope::WriteTables],
+        access: Access::Write,
+        annotations: CHANGES_EACH_TIME,
+        run: Body::BuiltIn(documents::add::add),
+    },
+    Tool {
+        name: "delete_document",
+        title: "Delete a document",
+        description: "Delete a document of yours from its knowledge base, with all its chunks.",
+        input_schema: r#"{"type":"object","properties":{"document_id":{"type":"string"}},"required":["document_id"],"additionalProperties":false}"#,
+        output_schema: r#"{"type":"object","properties":{"document_id":{"type":"string"},"deleted":{"type":"boolean"}},"required":["document_id","deleted"]}"#,
+        scopes: &[Scope::WriteTables],
+        access: Access::Write,
+        annotations: CHANGES,
+        run: Body::BuiltIn(documents::delete::delete),
+    },
 ];
 
 /// The first member of every object of ours that holds rows, in the eras with structured content: what it says comes from the
@@ -360,7 +383,11 @@ const UNTRUSTED: &str = r#""untrusted":true,"#;
 
 /// Whether this database has what the tool is about; a tool without it is not listed.
 pub fn is_possible(tool: &Tool<'_>) -> bool {
-    tool.name != "search_vectors" || vectors::is_possible()
+    match tool.name {
+        "search_vectors" => vectors::is_possible(),
+        "add_document" | "delete_document" => vectors::is_possible() && documents::are_there(),
+        _ => true,
+    }
 }
 
 /// The built-in tool of that name.

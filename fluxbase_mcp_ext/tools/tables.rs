@@ -121,7 +121,7 @@ fn near(request: &Request<'_>, args: &Arguments, described: &Described) -> Resul
     }
     let Some(text) = near_query(args)? else { return Ok(None) };
     let fitting: Vec<(String, i32)> = vectors::dimensions(args, described);
-    embed(request, &text, &fitting).map(Some)
+    embed(request, &text, None, &fitting).map(Some)
 }
 
 fn read_output(

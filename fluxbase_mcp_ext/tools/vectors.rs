@@ -51,21 +51,27 @@ pub fn search(request: &Request<'_>) -> Result<Done, Error> {
     let args = Arguments::parse(request.arguments).map_err(nothing_read)?;
     let question = Question::read(&args)?;
     let pgvector = usable()?;
-    let sources = sources(request, &args, &question)?;
+    let mut sources = sources(request, &args, &question)?;
+    let (mut model, mut notes) = (None, question.notes.clone());
+    if question.to_embed().is_some() {
+        let left_out;
+        (sources, model, left_out) = knowledge::of_one_model(sources, question.knowledge_bases.is_some())?;
+        notes.extend(left_out);
+    }
     let mut embedding = question.embedding.clone();
     if let Some(text) = question.to_embed() {
         let fitting: Vec<(String, i32)> = sources
             .iter()
-            .filter_map(|(source, described)| dimensions_of(described, source.embedding.as_deref()))
+            .filter_map(|(source, described, _)| dimensions_of(described, source.embedding.as_deref()))
             .collect();
-        match embed(request, text, &fitting)? {
+        match embed(request, text, model.as_deref(), &fitting)? {
             Embedded::Vector(vector) => embedding = Some(vector),
             Embedded::Pending(id) => return Ok(Done::kept(Outcome::Pending(id))),
         }
     }
-    let (mut found, mut notes) = (Vec::new(), question.notes.clone());
+    let mut found = Vec::new();
     let mut unfit = None;
-    for (source, described) in &sources {
+    for (source, described, _) in &sources {
         let indexes = indexes(described.table.oid)?;
         let reader = Reader::new(request.identity);
         let planned = plan(&args, &question, source, &described.table, &reader, &indexes, embedding.as_ref());
@@ -117,12 +123,12 @@ fn sources(
     request: &Request<'_>,
     args: &Arguments,
     question: &Question,
-) -> Result<Vec<(Source, Rc<Described>)>, Error> {
+) -> Result<Vec<knowledge::Searched>, Error> {
     if question.has_table {
         let name = args.table().map_err(|error| error.with_outcome(Undone::NothingRead))?;
         let described = catalog::table(request.identity, &name)?;
         let source = Source::guess(&described.table, question.column.clone());
-        return Ok(vec![(source, described)]);
+        return Ok(vec![(source, described, None)]);
     }
     knowledge::find(request.identity, question.knowledge_bases.as_deref())
 }

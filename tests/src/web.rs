@@ -38,6 +38,8 @@ struct Seen {
     requests: Mutex<Vec<Request>>,
     /// Requests whose answer is not complete and whose sender is there.
     open: AtomicUsize,
+    /// What `embeddings` answers instead of vectors.
+    instead: Mutex<Option<String>>,
 }
 
 impl Web {
@@ -67,6 +69,11 @@ impl Web {
         self.seen.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// From now on `embeddings` answers with this status line and these headers, or with vectors again.
+    pub fn answer_instead(&self, head: Option<&str>) {
+        *self.seen.instead.lock().unwrap_or_else(PoisonError::into_inner) = head.map(str::to_owned);
+    }
+
     /// Waits until as many requests are open.
     pub fn until_open(&self, number: usize) {
         eventually(Duration::from_secs(60), "as many open requests", || {
@@ -80,7 +87,8 @@ fn serve(stream: &TcpStream, seen: &Seen) {
     while let Some(request) = read(&mut reader) {
         seen.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         seen.open.fetch_add(1, Ordering::SeqCst);
-        let sent = answer(stream, &mut reader, &request);
+        let instead = seen.instead.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sent = answer(stream, &mut reader, &request, instead.as_deref());
         seen.open.fetch_sub(1, Ordering::SeqCst);
         if sent.is_none() {
             return;
@@ -107,7 +115,12 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
 }
 
 /// `None` when the connection is of no more use.
-fn answer(mut stream: &TcpStream, reader: &mut impl Read, request: &Request) -> Option<()> {
+fn answer(
+    mut stream: &TcpStream,
+    reader: &mut impl Read,
+    request: &Request,
+    instead: Option<&str>,
+) -> Option<()> {
     let path = request.line.split(' ').nth(1).unwrap_or_default();
     let (status, kind, body): (&str, &str, Vec<u8>) = match path.rsplit('/').next().unwrap_or_default() {
         "text" => ("200 OK", "text/plain", "gr\u{fc}n \"0\"\n".into()),
@@ -116,6 +129,12 @@ fn answer(mut stream: &TcpStream, reader: &mut impl Read, request: &Request) -> 
         "large" => ("200 OK", "text/plain", "\u{e4}".repeat(100_000).into()),
         "huge" => ("200 OK", "text/plain", vec![b'x'; 11 << 20]),
         "redirect" => ("302 Found\r\nlocation: /v1/echo", "text/plain", Vec::new()),
+        "embeddings" if instead.is_some() => {
+            (instead.unwrap_or_default(), "application/json", b"{}".to_vec())
+        }
+        "embeddings" if request.body.contains("poison") => {
+            ("400 Bad Request", "application/json", br#"{"error":"poison"}"#.to_vec())
+        }
         "embeddings" if request.body.contains("hangs") => {
             _ = reader.read(&mut [0; 1]);
             return None;
@@ -129,13 +148,7 @@ fn answer(mut stream: &TcpStream, reader: &mut impl Read, request: &Request) -> 
         "embeddings" if request.body.contains("short") => {
             ("200 OK", "application/json", br#"{"data":[{"embedding":[1,0]}]}"#.to_vec())
         }
-        // One direction for cats and one for everything else.
-        "embeddings" => {
-            let vector = if request.body.contains("cat") { "[1,0,0.25]" } else { "[0,1,0.25]" };
-            let text =
-                format!(r#"{{"object":"list","data":[{{"index":0,"embedding":{vector}}}],"model":"tiny"}}"#);
-            ("200 OK", "application/json", text.into_bytes())
-        }
+        "embeddings" => ("200 OK", "application/json", vectors(&request.body).into_bytes()),
         "sleeps" => {
             std::thread::sleep(Duration::from_secs(1));
             ("200 OK", "application/json", b"\"slept\"".to_vec())
@@ -157,4 +170,22 @@ fn answer(mut stream: &TcpStream, reader: &mut impl Read, request: &Request) -> 
     );
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(&body).ok()
+}
+
+/// A vector for each text: one direction for cats and one for everything else. The model `wide` has the other way round, and a dimension more.
+fn vectors(body: &str) -> String {
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let wide = body["model"] == "wide";
+    let texts = body["input"].as_array().expect("a list of texts");
+    let items: Vec<_> = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let cat = text.as_str().is_some_and(|text| text.contains("cat")) != wide;
+            let mut vector = if cat { vec![1.0, 0.0, 0.25] } else { vec![0.0, 1.0, 0.25] };
+            vector.extend(wide.then_some(0.0));
+            serde_json::json!({ "index": index, "embedding": vector })
+        })
+        .collect();
+    serde_json::json!({ "object": "list", "data": items, "model": body["model"] }).to_string()
 }

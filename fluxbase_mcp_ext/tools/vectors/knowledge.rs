@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::catalog::{self, Described};
 use crate::error::Error;
 use crate::guard::Access;
+use crate::gucs;
 use crate::identity::Identity;
 use crate::statement::{self, Bounds};
 
@@ -38,17 +39,21 @@ struct Row {
     threshold: Option<f64>,
     text_weight: Option<f64>,
     configuration: Option<u32>,
+    model: Option<String>,
 }
 
+/// What one vector can be compared with, the model that makes it (`None`: the one that is set), and notes.
+pub(super) type OfOneModel = (Vec<Searched>, Option<String>, Vec<String>);
+
+/// What is searched, and the model that its vectors are of; `None`: the one that is set.
+pub(super) type Searched = (Source, Rc<Described>, Option<String>);
+
 /// Those of `names`, or all that the caller may search.
-pub(super) fn find(
-    identity: &Identity,
-    names: Option<&[String]>,
-) -> Result<Vec<(Source, Rc<Described>)>, Error> {
+pub(super) fn find(identity: &Identity, names: Option<&[String]>) -> Result<Vec<Searched>, Error> {
     let mut usable = all(identity, names)?;
     if let Some(names) = names {
         let missing =
-            names.iter().find(|name| !usable.iter().any(|(source, _)| source.name.as_ref() == Some(name)));
+            names.iter().find(|name| !usable.iter().any(|(source, ..)| source.name.as_ref() == Some(name)));
         if let Some(missing) = missing {
             return Err(unknown(identity, missing)?);
         }
@@ -69,11 +74,11 @@ pub(super) fn find(
             format!("Name some of them in knowledge_bases: {}, …", listed(&usable[..10])),
         ));
     }
-    usable.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    usable.sort_by(|(a, ..), (b, ..)| a.name.cmp(&b.name));
     Ok(usable)
 }
 
-fn all(identity: &Identity, names: Option<&[String]>) -> Result<Vec<(Source, Rc<Described>)>, Error> {
+fn all(identity: &Identity, names: Option<&[String]>) -> Result<Vec<Searched>, Error> {
     if catalog::of_part(SCHEMA, "knowledge_bases")?.is_none() {
         return Ok(Vec::new());
     }
@@ -91,11 +96,12 @@ fn all(identity: &Identity, names: Option<&[String]>) -> Result<Vec<(Source, Rc<
     let rows: Vec<Row> = serde_json::from_str(&format!("[{text}]"))
         .map_err(|error| Error::internal(&format!("ai.knowledge_bases: {error}")))?;
     let mut usable = Vec::with_capacity(rows.len());
-    for row in rows {
+    for mut row in rows {
+        let model = row.model.take();
         if let Some(described) = table(identity, &row)?
             && let Some(source) = source(row, &described)
         {
-            usable.push((source, described));
+            usable.push((source, described, model));
         }
     }
     Ok(usable)
@@ -135,7 +141,7 @@ fn source(row: Row, described: &Described) -> Option<Source> {
 /// The error for a name that is none of a knowledge base that the caller may search.
 fn unknown(identity: &Identity, name: &str) -> Result<Error, Error> {
     let usable = all(identity, None)?;
-    let names = || usable.iter().filter_map(|(source, _)| source.name.as_deref());
+    let names = || usable.iter().filter_map(|(source, ..)| source.name.as_deref());
     let hint = match nearest(name, names()) {
         Some(near) => format!("Did you mean {}? There are: {}.", show(near), listed(&usable)),
         None if usable.is_empty() => "There is none that you may search; give table and column.".to_owned(),
@@ -148,7 +154,37 @@ fn unknown(identity: &Identity, name: &str) -> Result<Error, Error> {
     ))
 }
 
-fn listed(usable: &[(Source, Rc<Described>)]) -> String {
-    let names: Vec<&str> = usable.iter().filter_map(|(source, _)| source.name.as_deref()).collect();
+fn listed(usable: &[Searched]) -> String {
+    let names: Vec<&str> = usable.iter().filter_map(|(source, ..)| source.name.as_deref()).collect();
     names.join(", ")
+}
+
+/// Those that a text can be compared with at once, the model that makes its vector, and a note for each that is left out. Vectors of
+/// different models have nothing to do with each other.
+pub(super) fn of_one_model(sources: Vec<Searched>, named: bool) -> Result<OfOneModel, Error> {
+    let set = gucs::embedding_model();
+    let model_of = |model: &Option<String>| model.clone().unwrap_or_else(|| set.clone());
+    let Some((_, _, first)) = sources.first() else { return Ok((sources, None, Vec::new())) };
+    let (first, chosen) = (model_of(first), first.clone());
+    let (kept, left): (Vec<_>, Vec<_>) =
+        sources.into_iter().partition(|(.., model)| model_of(model) == first);
+    let name = |(source, ..): &Searched| source.name.clone().unwrap_or_default();
+    if let Some(other) = left.first().filter(|_| named) {
+        return Err(Error::refused(
+            "22023",
+            format!(
+                "knowledge_bases: the vectors of {} and {} are of different models, so no one question fits both. Nothing was read.",
+                kept.first().map(name).unwrap_or_default(),
+                name(other)
+            ),
+            "Search them one by one, or take mode text.".to_owned(),
+        ));
+    }
+    let notes = left.iter().map(|one| {
+        format!(
+            "Knowledge base {} was left out: its vectors are of another model. Search it alone.",
+            name(one)
+        )
+    });
+    Ok((kept, chosen, notes.collect()))
 }

@@ -6,7 +6,9 @@ SELECT pg_catalog.json_build_object(
          'search', k.search_column, 'metric', k.metric, 'threshold', k.threshold, 'text_weight', k.text_weight,
          'configuration', (SELECT f.oid::pg_catalog.int8
                              FROM pg_catalog.pg_ts_config AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.cfgnamespace
-                            WHERE pg_catalog.format('%I.%I', n.nspname, f.cfgname) OPERATOR(pg_catalog.=) k.text_config))
+                            WHERE pg_catalog.format('%I.%I', n.nspname, f.cfgname) OPERATOR(pg_catalog.=) k.text_config),
+         -- Not there in a table of an earlier version.
+         'model', nullif(pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'embedding_model', ''))
   FROM ai.knowledge_bases AS k
  WHERE k.enabled AND ($1 IS NULL OR k.name OPERATOR(pg_catalog.=) ANY ($1))
    AND EXISTS (SELECT FROM pg_catalog.pg_class AS c

@@ -18,6 +18,7 @@ mod jobs;
 mod jobs_faults;
 mod jobs_life;
 mod jobs_soak;
+mod knowledge;
 mod life;
 mod live_fuzz;
 mod nonsense;
