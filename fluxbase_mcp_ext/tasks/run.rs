@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use fluxbase_credential::Scopes;
 use fluxbase_protocol::{Answers, Came, RpcError, Wishes, code, error_json};
+use fluxbase_record::Source;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -76,6 +77,9 @@ pub fn run(begun: &str, mut identity: Identity) -> Ended {
         pending: None,
         watch: None,
         state_seconds: begun.seconds_left,
+        // The audit has the call that began it; what the tool calls in turn is nested in nothing that a client sent.
+        source: Source::Sql,
+        address: None,
     });
     // Of a later round the answers are those to the questions of the last run; of the first those of the call.
     let answers = if begun.state.is_some() || begun.answers.is_some() {

@@ -167,7 +167,7 @@ SELECT taskwork.get(:'task') ~ 'Unknown task', taskwork.get(:'task', method => '
 UPDATE jobs.queue SET status = 'running', worker_id = :'worker', lease_until = now() + interval '1 hour' WHERE id = :'task';
 SELECT mcp._maintain_tasks();
 SELECT count(*) FROM jobs.queue WHERE id = :'task';
-SELECT mcp._jobs_release(:'worker', ARRAY[:'task'::uuid]) > 0, mcp._maintain_tasks();
+SELECT mcp._jobs_release(:'worker', ARRAY[:'task'::uuid], (SELECT ARRAY[run] FROM jobs.queue WHERE id = :'task')) > 0, mcp._maintain_tasks();
 SELECT count(*) FROM jobs.queue WHERE id = :'task';
 
 -- What cannot be registered.
