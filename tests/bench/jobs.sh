@@ -143,6 +143,7 @@ cat >"$page" <<PAGE
 Written by \`make bench-jobs\`: $("$PG_CONFIG" --version), $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg), fsync on, $JOBS no-op jobs a round, $CONCURRENCY at
 once, three rounds after one another on the same cluster. Processor time is that of the processes that run the jobs; unlike the rate it tells something when other work keeps the machine
 busy. By hand is pgbench with as many clients: one row claimed by SKIP LOCKED and marked as done, two prepared statements in one transaction, without lease, role, guard, claims or log.
+pgmq is in none of the registries that this installs from; pg_cron (Debian's, 1.4) has no queue and starts what is due at whole minutes: there is no rate to compare.
 
 | | jobs/s | ms of processor time for each |
 |---|---|---|
