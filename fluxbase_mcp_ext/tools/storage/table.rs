@@ -80,6 +80,16 @@ RETURNING coalesce(pg_catalog.replace(o.version::pg_catalog.text, '-', ''), '')"
 const LOCK: &str = "
 SELECT 'y' FROM pg_catalog.pg_advisory_xact_lock_shared($1)";
 
+const LOCK_ALONE: &str = "
+SELECT 'y' FROM pg_catalog.pg_advisory_xact_lock($1)";
+
+/// Yes only when it is sure: a snapshot older than the lock, or a policy, would hide a row.
+const UNNAMED: &str = "
+SELECT 'y'
+ WHERE pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'read committed'
+   AND NOT pg_catalog.row_security_active('storage.objects')
+   AND NOT EXISTS (SELECT FROM storage.objects AS o WHERE o.version OPERATOR(pg_catalog.=) $1::pg_catalog.uuid)";
+
 /// The tables, and where the store keeps their bytes.
 #[derive(Debug)]
 pub struct Tables {
@@ -203,9 +213,21 @@ pub fn set_version(tables: &Tables, row: &Row, version: Id, size: u64, etag: &st
 
 /// Until the transaction ends, the sweep leaves this version alone.
 pub fn lock(tables: &Tables, version: Id) {
+    guard::as_role(tables.owner, || write(LOCK, &[number(version).into()]));
+}
+
+/// Whether no row names the version. Waits for a transaction that is about to write one ([`lock`]), and keeps others from it until this one ends.
+pub fn is_unnamed(tables: &Tables, version: Id) -> bool {
+    guard::as_role(tables.owner, || {
+        write(LOCK_ALONE, &[number(version).into()]);
+        write(UNNAMED, &[version.to_string().into()]).is_some()
+    })
+}
+
+/// What stands for a version among advisory locks, as `mcp._version_lock` has it.
+fn number(version: Id) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = version.0;
-    let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    guard::as_role(tables.owner, || write(LOCK, &[number.into()]));
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Deletes the row, if the caller may; the version that it had.

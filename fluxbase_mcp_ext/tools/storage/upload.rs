@@ -69,15 +69,20 @@ fn finish(
 ) -> Result<Done, Error> {
     let owner = bytes::owner(request, CALL, version);
     if abandon {
+        // Who gave up may have done so while the row was being written: then it stands for the bytes.
+        let unnamed = table::is_unnamed(tables, version);
         delegate::at_commit(Ask::Cancel { id: version, owner }, Vec::new());
-        bytes::forget(tables, Some(version));
+        if unnamed {
+            bytes::forget(tables, Some(version));
+        }
         return Err(Error::refused("57014", format!("the upload was cancelled. {NOTHING}"), None));
     }
+    // Before the reply is collected: whoever abandons the call in this moment has either taken the reply away already, or finds the row.
+    table::lock(tables, version);
     let said = delegate::ask(&Ask::Collect { id: version, owner: owner.clone() }, &[]);
     match said {
         Ok(Said::Answer(Answer::Running)) => Ok(Done::kept(Outcome::Pending(version))),
         Ok(Said::Reply(Reply { head: Head::Stored { .. }, .. })) => {
-            table::lock(tables, version);
             let written = write(request, tables, asked, version);
             // Only when what became of it is written down for good.
             delegate::at_commit(Ask::Acknowledge { id: version, owner }, Vec::new());

@@ -153,6 +153,9 @@ SELECT count(*) AS rows FROM storage.objects WHERE path IN ('late', 'other');
 SELECT t.served('ann', 'upload_object', '{"bucket": "b", "key": "late", "content": "late bytes"}', :'id');
 -- Its answer was lost, and it is asked for again.
 SELECT t.served('ann', 'upload_object', '{"bucket": "b", "key": "late", "content": "late bytes"}', :'id');
+-- Its client went away in the very moment in which the row was written: the listener gives up what is done. The bytes stay.
+SELECT t.served('ann', 'upload_object', '{"bucket": "b", "key": "late", "content": "late bytes"}', :'id', true) ~ 'cancelled' AS cancelled;
+SELECT t.stored() - :before AS stored, t.as('download_object', '{"bucket": "b", "key": "late"}') ~ 'late bytes' AS there;
 -- Refused in the first step: nothing is stored. Refused in the second one, since the grant was taken meanwhile: what was stored goes.
 SELECT t.served('ben', 'upload_object', '{"bucket": "b", "key": "late", "content": "x"}');
 SELECT t.served('ann', 'upload_object', '{"bucket": "small", "key": "late", "content": "more than ten"}');
