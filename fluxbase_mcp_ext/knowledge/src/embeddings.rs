@@ -54,7 +54,8 @@ pub fn read(
     #[derive(Deserialize)]
     struct Item {
         index: Option<usize>,
-        embedding: Vec<f32>,
+        // Read as they are written, so that one too large for a vector is found here and not by a parser, whose features other crates choose.
+        embedding: Vec<f64>,
     }
     let later = |why: String| Wrong::Later(why, None);
     match status {
@@ -85,6 +86,8 @@ pub fn read(
                 "the model makes vectors of {made} dimensions, and {dimensions} are expected"
             )));
         }
+        #[allow(clippy::cast_possible_truncation, reason = "vectors have single precision")]
+        let embedding: Vec<f32> = embedding.iter().map(|number| *number as f32).collect();
         if !embedding.iter().all(|number| number.is_finite()) {
             return Err(later("the endpoint gave a vector that is not of numbers".to_owned()));
         }
