@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::config::Listen;
@@ -45,9 +45,7 @@ impl Door {
     /// Binds. `mode` is the mode of a Unix socket's file.
     pub(crate) async fn bind(listen: &Listen, mode: u32) -> io::Result<Door> {
         match listen {
-            Listen::Tcp(address) => {
-                Ok(Door { socket: Server::Tcp(TcpListener::bind(address).await?), file: None })
-            }
+            Listen::Tcp(address) => Ok(Door { socket: Server::Tcp(bind_tcp(*address)?), file: None }),
             Listen::Unix(path) => {
                 let (socket, file) = bind_unix(path, mode).await?;
                 Ok(Door { socket: Server::Unix(socket), file: Some(file) })
@@ -157,6 +155,18 @@ impl Drop for SocketFile {
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// Connections that are made and not yet accepted. With the 128 of most libraries a burst of more finds no room, and who finds none tries again a whole
+/// second later. The kernel's own bound (`net.core.somaxconn`) holds all the same.
+const BACKLOG: u32 = 4096;
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does, so that a restart can have the port of its predecessor.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn bind_unix(path: &Path, mode: u32) -> io::Result<(UnixListener, SocketFile)> {
