@@ -286,4 +286,15 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir(folder).unwrap();
     }
+
+    /// Nobody accepts, so each waits in the kernel. With room for 128 the next one is not answered before the time is over.
+    #[tokio::test]
+    async fn a_burst_of_connections_finds_room() {
+        let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let listener = bind_tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(10));
+        let waiting: Vec<_> = (0..400.min(most)).map(connect).collect::<Result<_, _>>().unwrap();
+        assert_eq!(waiting.len(), 400.min(most));
+    }
 }
