@@ -1,0 +1,1 @@
+-- Procedures with transaction control: who may have one registered and submit it, and what Postgres and a role must allow for it.
