@@ -20,7 +20,7 @@ use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Run};
 use super::shared::{Process, SHARED, Said, State};
 use super::{say, top_level};
-use crate::{gucs, guard};
+use crate::{guard, gucs};
 
 /// How often a process is tried to be started when there is no room for one, once a second.
 const TRIES: u32 = 30;
@@ -71,8 +71,7 @@ fn is_over(process: &DynamicBackgroundWorker) -> bool {
 fn wait(at: usize, run: Run, role: pg_sys::Oid, started: &mut Option<DynamicBackgroundWorker>) -> Outcome {
     let extra = format!("{} {} {}", role.to_u32(), run.number, hex(run.job));
     for _ in 0..TRIES {
-        *started =
-            process::start("fluxbase_mcp procedure", "fluxbase_mcp_job_call_main", at as u32, &extra);
+        *started = process::start("fluxbase_mcp procedure", "fluxbase_mcp_job_call_main", at as u32, &extra);
         if started.is_some() {
             break;
         }

@@ -14,8 +14,8 @@ use std::rc::Rc;
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
-use super::process::{self, Failed};
 use super::call::{self, Outcome};
+use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Job, Kind, Run, Who};
 use super::shared::{self, Duty, SECOND, SHARED, State, Stop};
 use crate::cache;
@@ -365,9 +365,9 @@ impl Executor {
             Outcome::Gone => {
                 Ended::Lost("the process that ran it was ended; the server's log may say why".to_owned())
             }
-            Outcome::Full => {
-                Ended::Lost("no process could be started for it: all of max_worker_processes are in use".to_owned())
-            }
+            Outcome::Full => Ended::Lost(
+                "no process could be started for it: all of max_worker_processes are in use".to_owned(),
+            ),
         };
         self.end(job.run, || Ok(ended))
     }

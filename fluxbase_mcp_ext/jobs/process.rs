@@ -148,11 +148,7 @@ pub fn connect_as(database: u32, role: pg_sys::Oid) {
         let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
         #[cfg(not(any(feature = "pg17", feature = "pg18")))]
         let flags = 0;
-        pg_sys::BackgroundWorkerInitializeConnectionByOid(
-            pg_sys::Oid::from(database),
-            role,
-            flags,
-        );
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::Oid::from(database), role, flags);
     }
     // What the database or the role may say otherwise would break claims, or leave a process stuck behind a lock.
     for (name, value) in [

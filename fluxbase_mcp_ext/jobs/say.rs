@@ -6,8 +6,8 @@ use std::cell::Cell;
 
 use pgrx::prelude::*;
 
-use super::{call, process};
 use super::shared::{PART, SHARED, State};
+use super::{call, process};
 use crate::error;
 use crate::guard;
 
