@@ -4,11 +4,9 @@
 //! guard holds (`NOT_WHILE_SEC_REST`), so that what policies read is what our code wrote. Other modules read settings only
 //! through the accessors here. This file does not say what the limits mean for a request: see `identity` and `dispatch`.
 
-use std::ffi::{CStr, CString, c_char, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::CString;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
-use pgrx::{pg_guard, pg_sys};
 
 /// `mcp.audit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
@@ -78,21 +76,14 @@ pub fn define(preloaded: bool) {
         GucContext::Suset,
         GucFlags::default(),
     );
-    #[allow(unsafe_code)]
-    // SAFETY: a hook of the type that Postgres asks for.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            c"mcp.claims",
-            c"The claims of the identity that a tool runs for, as JSON text.",
-            c"Set by the extension only; it cannot be changed while a tool runs. Default: empty.",
-            &CLAIMS,
-            GucContext::Suset,
-            CLAIM_FLAGS,
-            Some(may_be_claims),
-            None,
-            None,
-        );
-    }
+    GucRegistry::define_string_guc(
+        c"mcp.claims",
+        c"The claims of the identity that a tool runs for, as JSON text.",
+        c"Set by the extension only; it cannot be changed while a tool runs. Default: empty.",
+        &CLAIMS,
+        GucContext::Suset,
+        CLAIM_FLAGS,
+    );
     GucRegistry::define_string_guc(
         c"mcp.hidden_schemas",
         c"Schemas that only admins reach through tools and resources.",
@@ -215,7 +206,7 @@ pub fn define(preloaded: bool) {
     #[allow(unsafe_code)]
     // SAFETY: a static, NUL-terminated name; called once, from _PG_init, after the last definition.
     unsafe {
-        pg_sys::MarkGUCPrefixReserved(c"mcp".as_ptr());
+        pgrx::pg_sys::MarkGUCPrefixReserved(c"mcp".as_ptr());
     }
 }
 
@@ -431,29 +422,6 @@ const CLAIM_FLAGS: GucFlags = GucFlags::NO_SHOW_ALL
     .union(GucFlags::NO_RESET_ALL)
     .union(GucFlags::DISALLOW_IN_FILE)
     .union(GucFlags::NOT_WHILE_SEC_REST);
-
-/// Whether the claims of this session stay what they are.
-static CLAIMS_FIXED: AtomicBool = AtomicBool::new(false);
-
-/// From now on nothing gives this session other claims, not even a function of a superuser's that is SECURITY DEFINER.
-pub fn fix_claims() {
-    CLAIMS_FIXED.store(true, Ordering::Relaxed);
-}
-
-#[pg_guard]
-#[allow(unsafe_code)]
-unsafe extern "C-unwind" fn may_be_claims(
-    value: *mut *mut c_char,
-    _extra: *mut *mut c_void,
-    _source: pg_sys::GucSource::Type,
-) -> bool {
-    if !CLAIMS_FIXED.load(Ordering::Relaxed) {
-        return true;
-    }
-    // SAFETY: Postgres hands over a pointer to a text that is NUL-terminated, or to null.
-    let value = unsafe { if (*value).is_null() { c"" } else { CStr::from_ptr(*value) } };
-    value.to_bytes() == text(&CLAIMS).unwrap_or_default().as_bytes()
-}
 
 fn define_request_claims() {
     let names = [

@@ -3,8 +3,8 @@
 //! Invariants:
 //! - The process connects as the role that submitted the job, and as nobody else: that is its session user, whom RESET ROLE and SET SESSION
 //!   AUTHORIZATION lead back to. A role that could become another is refused before (`sql/36_jobs_call.sql`), and so is a superuser.
-//! - The claims are settings of the session that no ordinary user may set, and of which nothing sets others while the process lives
-//!   (`gucs::fix_claims`), whatever transactions begin and end.
+//! - The claims are settings of the session from before its first transaction on. No ordinary user may set `mcp.claims`, RESET ALL leaves it alone,
+//!   and Postgres lets no SECURITY DEFINER function set it (`NOT_WHILE_SEC_REST`, see `gucs`).
 //! - It serves one run and ends. The executor that claimed the run waits for it outside of any transaction, and stays the one whose slot says
 //!   what runs; what stops the run is told to this process.
 //! - The end of the procedure and that the job is completed are one transaction. What it committed before stays, however the run ends.
@@ -20,7 +20,7 @@ use super::process::{self, Failed};
 use super::queue::{self, Ended, Id, Run};
 use super::shared::{Process, SHARED, Said, State};
 use super::{say, top_level};
-use crate::{guard, gucs};
+use crate::guard;
 
 /// How often a process is tried to be started when there is no room for one, once a second.
 const TRIES: u32 = 30;
@@ -175,7 +175,6 @@ fn serve(at: usize, worker: Id, run: Run, role: pg_sys::Oid) -> Result<(), (Stri
     let fixed = process::outside(|| {
         process::fix(&identity.settings, pg_sys::GucContext::PGC_USERSET);
         process::fix(&identity.claims, pg_sys::GucContext::PGC_SUSET);
-        gucs::fix_claims();
     });
     fixed.map_err(|failed| (failed.text, false))?;
     process::show(Some(&format!("job {}", hex(run.job))));

@@ -88,7 +88,9 @@ SELECT r FROM unnest(ARRAY['public', 'mcp_jobs', 'regress_call_login']) AS r
  WHERE has_function_privilege(r, 'mcp._job_call(uuid, uuid, int)', 'EXECUTE') OR has_function_privilege(r, 'mcp._job_call_problem(oid, oid)', 'EXECUTE');
 \o /dev/null
 SET client_min_messages = warning;
-DROP SCHEMA callwork CASCADE;
+DROP SCHEMA jobs, callwork CASCADE;
+DROP FUNCTION t.problem;
+DELETE FROM mcp.keys WHERE name = 'call_ann';
 DELETE FROM mcp.allowed_roles WHERE role_name LIKE 'regress_call%';
 DROP OWNED BY regress_call_login, regress_call_nologin, regress_call_other;
 DROP ROLE regress_call_login, regress_call_nologin, regress_call_other;
