@@ -90,6 +90,9 @@ BEGIN
     IF coalesce(name, '') = '' THEN
         RAISE EXCEPTION 'name: a key needs a name. No key was made.' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF array_ndims(scopes) > 1 THEN
+        RAISE EXCEPTION 'scopes: a list of names, not a list of lists. No key was made.' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     SELECT s INTO wrong FROM unnest(scopes) AS s WHERE s IS NULL OR s <> ALL (mcp._scopes()) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'scopes: unknown scope "%". No key was made.', wrong

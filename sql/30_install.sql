@@ -61,7 +61,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mcp.install IS
-    'Creates what policies need (auth.uid(), auth.role(), auth.jwt(), auth.email()) and, as part functions, the tables of edge functions, where they are absent. Ordinary objects, yours to change.';
+    'Creates, where they are absent, what policies need (part auth: auth.uid(), auth.role(), auth.jwt(), auth.email()) and the tables of storage, functions, rpc, jobs, ai and audit. Ordinary objects, yours to change.';
 
 -- Whether the tables of a part may be written by functions that run with more rights than who calls them: all are there and ordinary, one trusted
 -- owner has them, and no trigger of theirs runs a function that somebody else owns. tools/part.rs asks the same for the tools.

@@ -45,7 +45,7 @@ pub extern "C-unwind" fn fluxbase_mcp_jobs_launcher_main(_argument: pg_sys::Datu
     let mut started = HashMap::new();
     loop {
         if process::must_end() {
-            process::exit();
+            process::exit_for_now();
         }
         let next = match look(&mut started) {
             Ok(next) => next,

@@ -251,11 +251,20 @@ pub fn must_end() -> bool {
     unsafe { (&raw const pg_sys::ShutdownRequestPending).read_volatile() != 0 }
 }
 
-/// Ends this process.
-#[allow(unreachable_code)]
+/// Ends this process, which has done what it was started for; the server's log has no line about it.
 pub fn exit() -> ! {
+    exit_with(0)
+}
+
+/// Ends this process, which Postgres starts again if it was registered so.
+pub fn exit_for_now() -> ! {
+    exit_with(1)
+}
+
+#[allow(unreachable_code)]
+fn exit_with(code: i32) -> ! {
     // SAFETY: the end of this process.
-    unsafe { pg_sys::proc_exit(1) };
+    unsafe { pg_sys::proc_exit(code) };
     // Only some versions of the bindings say that it does not return.
     unreachable!("proc_exit does not return")
 }

@@ -213,9 +213,9 @@ fn percent_decode(segment: &str) -> Option<String> {
 }
 
 /// `{"NAME": […], "count": n}` of JSON lines, at most `most` of them and as many as the bound of answers lets in; `note` says so when there are more.
-fn listing(name: &str, lines: &[String], most: usize, note: &str) -> String {
+pub(crate) fn listing(name: &str, lines: &[impl AsRef<str>], most: usize, note: &str) -> String {
     let (mut text, mut shown) = (format!(r#"{{"{name}":["#), 0);
-    for line in lines.iter().take(most) {
+    for line in lines.iter().take(most).map(AsRef::as_ref) {
         if shown > 0 {
             if text.len() + line.len() > gucs::max_result_chars() {
                 break;

@@ -107,7 +107,7 @@ demo_content() {
 \set password `cat "$FLUXBASE_PASSWORD_FILE"`
 CREATE EXTENSION fluxbase_mcp_ext;
 SELECT mcp.setup_roles();
-SELECT mcp.install();
+SELECT mcp.install('{auth,storage,rpc,jobs,audit}');
 SELECT mcp.setup_listener(password => :'password');
 GRANT CONNECT ON DATABASE demo TO fluxbase_listener, authenticated, service_role;
 SQL
@@ -138,6 +138,7 @@ demo_rows() {
     sql demo -f "$ROOT/scripts/demo/schema.sql"
     (cd "$folder" && sql demo -v tenant_a="$TENANT_A" -v tenant_b="$TENANT_B" -f "$ROOT/scripts/demo/load.sql")
     rm -rf "$folder"
+    sql demo -o /dev/null -f "$ROOT/scripts/demo/parts.sql"
 }
 
 demo_listener() {
@@ -192,7 +193,7 @@ key_good() { [[ -n $2 && $(python3 "$ROOT/scripts/demo/probe.py" "http://127.0.0
 
 # demo_keys: the keys of demo.json if they still work, else new ones. Sets KEY_A, KEY_B, KEY_SERVICE.
 demo_keys() {
-    local file=$RUN_DIR/demo.json scopes=read:tables,write:tables,read:schema
+    local file=$RUN_DIR/demo.json scopes=read:tables,write:tables,read:schema,execute:rpc,execute:jobs,read:storage,write:storage
     KEY_A=$(json "$file" client_keys tenant_a)
     KEY_B=$(json "$file" client_keys tenant_b)
     KEY_SERVICE=$(json "$file" service_key)
@@ -243,6 +244,13 @@ Ask a table:
     -H "Content-Type: application/json" \\
     -H "X-Client-Key: $KEY_A" \\
     -d '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"query_table","arguments":{"table":"users","select":"id,email,created_at","filter":{"is_active":"eq.true"},"limit":10}},"id":1}'
+
+Begin a background job (get_job_status tells how it is), or read what was asked so far, as superuser:
+  curl -X POST $url \\
+    -H "Content-Type: application/json" \\
+    -H "X-Client-Key: $KEY_A" \\
+    -d '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"submit_job","arguments":{"job_name":"unneeded_packages"}},"id":1}'
+  $PG_BIN/psql $SUPERUSER_URL -c 'SELECT at, key_name, tool, object, rows, outcome, duration_ms FROM mcp.audit_log ORDER BY at DESC LIMIT 10'
 
 Claude Code:
   claude mcp add --transport http fluxbase $url --header "X-Client-Key: $KEY_A"

@@ -105,24 +105,9 @@ pub fn no_bucket(bucket: &str, nothing: &str) -> Error {
 pub fn buckets() -> Result<String, Error> {
     const MOST: i64 = 1000;
     table::tables(NOTHING)?;
-    let found = table::buckets("", MOST + 1);
-    let (mut text, mut shown) = (String::from(r#"{"buckets":["#), 0);
-    for (_, line) in found.iter().take(MOST as usize) {
-        if shown > 0 {
-            if text.len() + line.len() > gucs::max_result_chars() {
-                break;
-            }
-            text.push(',');
-        }
-        text.push_str(line);
-        shown += 1;
-    }
-    text.push_str(&format!(r#"],"count":{shown}"#));
-    if shown < found.len() {
-        text.push_str(r#","note":"There are more; the storage tools take them by id, too.""#);
-    }
-    text.push('}');
-    Ok(text)
+    let found: Vec<String> = table::buckets("", MOST + 1).into_iter().map(|(_, line)| line).collect();
+    let note = "There are more; the storage tools take them by id, too.";
+    Ok(crate::resources::listing("buckets", &found, MOST as usize, note))
 }
 
 /// Ids of buckets that begin with what was typed, or keys of a bucket that do; at most `limit`, none where nothing is installed.

@@ -27,6 +27,9 @@ pub(super) struct Options {
     /// Give the listener's role a new password, although it exists. Running listeners then need the new one.
     #[arg(long)]
     new_password: bool,
+    /// Parts to install beside auth, separated by commas: storage, functions, rpc, jobs, ai, audit.
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    parts: Vec<String>,
     /// Write JSON.
     #[arg(long)]
     json: bool,
@@ -51,13 +54,12 @@ pub(super) async fn run(options: Options, url: Option<&str>) -> Result<ExitCode,
     let verifier = password.as_ref().map(|text| postgres_protocol::password::scram_sha_256(text.as_bytes()));
 
     let mut steps = vec![extension(&transaction).await?];
-    for (name, sql) in [
-        ("mcp.setup_roles()", "SELECT line::text FROM mcp.setup_roles() AS line"),
-        ("mcp.install()", "SELECT line::text FROM mcp.install() AS line"),
-    ] {
-        let rows = transaction.query(sql, &[]).await?;
-        steps.push(step(name, &rows)?);
-    }
+    let rows = transaction.query("SELECT line::text FROM mcp.setup_roles() AS line", &[]).await?;
+    steps.push(step("mcp.setup_roles()", &rows)?);
+    let mut parts = vec!["auth".to_owned()];
+    parts.extend(options.parts.into_iter().filter(|part| part != "auth"));
+    let rows = transaction.query("SELECT line::text FROM mcp.install($1::text[]) AS line", &[&parts]).await?;
+    steps.push(step(&format!("mcp.install('{{{}}}')", parts.join(",")), &rows)?);
     let rows = transaction
         .query("SELECT line::text FROM mcp.setup_listener($1::text, $2::text) AS line", &[&role, &verifier])
         .await?;
@@ -190,9 +192,9 @@ mod tests {
 
     #[test]
     fn the_report_tells_each_step_and_the_way_on() {
-        let steps = [Step { name: "mcp.install()".into(), lines: vec!["created auth.uid()".into()] }];
+        let steps = [Step { name: "mcp.install('{auth}')".into(), lines: vec!["created auth.uid()".into()] }];
         let text = as_text(&steps, "l", "postgres://l:x@h:1/d", true, Some("no pg_hba.conf entry"));
-        assert!(text.contains("mcp.install()\n  created auth.uid()\n"), "{text}");
+        assert!(text.contains("mcp.install('{auth}')\n  created auth.uid()\n"), "{text}");
         assert!(text.contains("fluxbase serve") && text.contains("scram-sha-256"), "{text}");
     }
 }

@@ -29,6 +29,7 @@ SELECT count(*) FROM mcp.list_keys('other');
 -- Refused, each with what to do.
 SELECT c.what, t.try('SELECT mcp.create_key(' || c.args || ')')
   FROM (VALUES ('kind', $$'other', 'x', '{read:tables}'$$), ('name', $$'client', '', '{read:tables}'$$), ('null name', $$'client', NULL, '{read:tables}'$$),
+               ('list of lists', $$'client', 'x', '{{read:tables},{write:tables}}'$$),
                ('scope', $$'client', 'x', '{read:tables,read:everything}'$$), ('no scope', $$'client', 'x'$$), ('null scope', $$'client', 'x', '{NULL}'$$),
                ('role', $$'client', 'x', '{read:tables}', 'regress_nobody'$$), ('role not allowed', $$'client', 'x', '{read:tables}', 'regress_app'$$),
                ('superuser', $$'client', 'x', '{read:tables}', 'postgres'$$), ('owner', $$'client', 'x', '{read:tables}', 'mcp_owner'$$),

@@ -425,6 +425,16 @@ fn workers_are_in_nobodys_way() {
     eventually(LONG * 3, "upkeep runs, also after one that failed", || {
         (jobs.number("SELECT count(*) FROM work.kept") > 0).then_some(())
     });
+    eventually(LONG, "its process ends", || {
+        let there = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'fluxbase_mcp upkeep'";
+        (jobs.number(there) == 0).then_some(())
+    });
+    // Another process comes and goes, so that the server has taken note of the end of the first one.
+    drop(jobs.cluster.admin("postgres"));
+    assert!(
+        !jobs.cluster.log().contains("\"fluxbase_mcp upkeep\" (PID"),
+        "the server's log is not told each minute"
+    );
     jobs.admin.batch_execute("DROP EXTENSION fluxbase_mcp_ext CASCADE").expect("dropped");
     jobs.admin.batch_execute("SELECT 1").expect("nothing hangs");
     // Both with a plain statement, while the coordinator of another database is there.

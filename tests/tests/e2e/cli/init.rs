@@ -90,6 +90,17 @@ fn init_on_a_database_shaped_like_supabase() {
     for word in ["fluxbase serve", "mcp.expose", "fluxbase clientkeys create", "fluxbase doctor"] {
         assert!(text.contains(word), "{word}: {text}");
     }
+    // Further parts, now or later; a part that does not exist changes nothing.
+    let there = |admin: &mut postgres::Client| -> bool {
+        let sql = "SELECT to_regclass('rpc.procedures') IS NOT NULL";
+        admin.query_one(sql, &[]).expect("read").get(0)
+    };
+    let output = cli_output(&url, &["init", "--parts", "rpc,everything"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("there is no part \"everything\""), "{}", err(&output));
+    assert!(!there(&mut admin));
+    let text = run(&mut cli(&url, &["init", "--parts", "rpc"]));
+    assert!(text.contains("mcp.install('{auth,rpc}')") && there(&mut admin), "{text}");
     // Not for everybody.
     admin
         .batch_execute("CREATE ROLE plain LOGIN PASSWORD 'plain'; GRANT CONNECT ON DATABASE supa TO plain")
