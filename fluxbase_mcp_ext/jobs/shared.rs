@@ -145,6 +145,7 @@ impl Duty {
 
 /// What the process of a procedure that may COMMIT said at its end.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::large_enum_variant, reason = "it lies in shared memory, where there are no boxes")]
 pub enum Said {
     #[default]
     Nothing,
