@@ -6,12 +6,13 @@
 //!
 //! Invariants:
 //! - All of them connect as mcp_jobs, which may execute those functions and nothing else. A job's body runs in the guard as the role
-//!   that submitted it.
+//!   that submitted it. A procedure that may COMMIT runs in a process that is connected as that role (`call`, `top_level`).
 //! - Nobody is needed for anything to be right: whatever ends in the middle of anything, a job is not lost, and its run that was not
 //!   finished is rolled back or, if it was a call to somewhere else, counted as an attempt.
 //!
 //! What may be submitted, and by whom, is not decided here: see `tools` and `sql/35_jobs.sql`. docs/decisions/0010-jobs.md tells why it is so.
 
+pub(crate) mod call;
 mod coordinator;
 mod embedder;
 mod executor;
@@ -20,6 +21,7 @@ pub(crate) mod process;
 mod queue;
 pub mod say;
 pub(crate) mod shared;
+mod top_level;
 
 use std::cell::Cell;
 
@@ -145,7 +147,7 @@ fn jobs_status() -> TableIterator<
         let entry = shared.databases.iter().find(|entry| entry.oid == oid).copied();
         let slots: Vec<_> = shared
             .slots_of(oid)
-            .map(|slot| (slot.kind, slot.process.pid, slot.state, slot.run, slot.since))
+            .map(|slot| (slot.kind, slot.process.pid, slot.state, slot.run, slot.since, slot.call.pid))
             .collect();
         (shared.launcher.pid != 0, entry, slots)
     };
@@ -179,7 +181,7 @@ fn jobs_status() -> TableIterator<
             rows.push(("coordinator", None, "not running", None, None, None, Some(hint)));
         }
     }
-    for (kind, pid, state, run, since) in slots {
+    for (kind, pid, state, run, since, call) in slots {
         let runs = matches!(state, State::Running | State::Finishing);
         rows.push((
             kind.as_str(),
@@ -190,6 +192,10 @@ fn jobs_status() -> TableIterator<
             time(since),
             None,
         ));
+        if call != 0 {
+            // Where the procedure of the row before computes.
+            rows.push(("procedure", Some(call), "running", None, None, time(since), None));
+        }
     }
     TableIterator::new(rows)
 }

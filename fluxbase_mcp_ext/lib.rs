@@ -81,7 +81,8 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!("../sql/36_jobs_tasks.sql", name = "jobs_tasks", requires = ["jobs_register"]);
-extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_tasks"]);
+extension_sql_file!("../sql/36_jobs_call.sql", name = "jobs_call", requires = ["jobs_tasks"]);
+extension_sql_file!("../sql/36_jobs_worker.sql", name = "jobs_worker", requires = ["jobs_call"]);
 extension_sql_file!(
     "../sql/36_jobs_runner.sql",
     name = "jobs_runner",

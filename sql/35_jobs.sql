@@ -83,6 +83,7 @@ BEGIN
             backoff_base_seconds double precision NOT NULL DEFAULT 5 CHECK (backoff_base_seconds BETWEEN 0 AND 86400),
             backoff_max_seconds double precision NOT NULL DEFAULT 600 CHECK (backoff_max_seconds BETWEEN 0 AND 604800),
             require_roles text[] NOT NULL DEFAULT '{}',
+            transaction_control boolean NOT NULL DEFAULT false CHECK (kind = 'procedure' OR NOT transaction_control),
             keep_days integer NOT NULL DEFAULT 30 CHECK (keep_days BETWEEN 0 AND 36500),
             keep_rows integer NOT NULL DEFAULT 10000 CHECK (keep_rows >= 0),
             registered_by text NOT NULL,
@@ -96,6 +97,7 @@ BEGIN
         );
         COMMENT ON TABLE jobs.functions IS 'What can be run; written by mcp.register_job.';
         COMMENT ON COLUMN jobs.functions.require_roles IS 'Database roles that may submit it; empty: every role that may execute the function.';
+        COMMENT ON COLUMN jobs.functions.transaction_control IS 'Whether the procedure may COMMIT and ROLLBACK: it then runs in a session of its own.';
         COMMENT ON COLUMN jobs.functions.run_as IS 'The role of runs that the schedule begins.';
         COMMENT ON COLUMN jobs.functions.next_run_at IS 'The slot of the schedule that comes next.';
         CREATE INDEX functions_due ON jobs.functions (next_run_at) WHERE enabled AND next_run_at IS NOT NULL;

@@ -41,7 +41,8 @@ CREATE FUNCTION mcp.register_job(
     require_roles pg_catalog.text[] DEFAULT '{}',
     keep_days pg_catalog.int4 DEFAULT 30,
     keep_rows pg_catalog.int4 DEFAULT 10000,
-    enabled pg_catalog.bool DEFAULT true)
+    enabled pg_catalog.bool DEFAULT true,
+    transaction_control pg_catalog.bool DEFAULT false)
     RETURNS pg_catalog.uuid
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -84,6 +85,17 @@ BEGIN
         END IF;
         SELECT NULL::text AS function_schema, NULL::text AS function_name, NULL::text AS function_arguments INTO place;
     END IF;
+    IF register_job.transaction_control THEN
+        IF given.kind <> 'procedure' THEN
+            RAISE EXCEPTION 'transaction_control: only a procedure can COMMIT or ROLLBACK. Nothing was registered.'
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave it out, or make a procedure: CREATE PROCEDURE app.clean(payload jsonb) ...';
+        END IF;
+        IF EXISTS (SELECT FROM pg_proc AS f WHERE f.oid = register_job.function AND (f.prosecdef OR f.proconfig IS NOT NULL)) THEN
+            RAISE EXCEPTION 'transaction_control: Postgres lets no procedure COMMIT that is SECURITY DEFINER or has SET clauses. Nothing was registered.'
+                USING ERRCODE = 'invalid_function_definition',
+                      HINT = 'ALTER PROCEDURE ... SECURITY INVOKER RESET ALL, and write SET LOCAL in its body after each COMMIT.';
+        END IF;
+    END IF;
     PERFORM mcp._check_job(register_job.payload_schema::text, register_job.schedule, register_job.time_zone, register_job.missed_runs,
                            register_job.schedule_payload::text, moment);
     SELECT r INTO wrong FROM unnest(register_job.require_roles) AS r
@@ -111,6 +123,12 @@ BEGIN
             RAISE EXCEPTION 'run_as: role "%" may not run this job. Nothing was registered.', become
                 USING ERRCODE = 'insufficient_privilege', HINT = 'It needs EXECUTE on the function, and a place in require_roles unless that is empty.';
         END IF;
+        IF register_job.transaction_control THEN
+            wrong := mcp._job_call_problem(register_job.run_as, register_job.function);
+            IF wrong IS NOT NULL THEN
+                RAISE EXCEPTION 'run_as: %. Nothing was registered.', wrong USING ERRCODE = 'insufficient_privilege';
+            END IF;
+        END IF;
     ELSIF register_job.schedule_payload IS NOT NULL OR register_job.run_as IS NOT NULL THEN
         RAISE EXCEPTION 'run_as and schedule_payload are for a schedule. Nothing was registered.'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A job that is submitted has the role and payload of its submission.';
@@ -118,7 +136,7 @@ BEGIN
     INSERT INTO jobs.functions AS f (name, namespace, description, kind, function_schema, function_name, function_arguments, edge_namespace,
                                      edge_function, payload_schema, enabled, schedule, time_zone, missed_runs, schedule_payload, run_as,
                                      next_run_at, timeout_seconds, progress_timeout_seconds, max_retries, backoff_base_seconds,
-                                     backoff_max_seconds, require_roles, keep_days, keep_rows, registered_by)
+                                     backoff_max_seconds, require_roles, keep_days, keep_rows, transaction_control, registered_by)
     VALUES (register_job.name, register_job.namespace, register_job.description, given.kind, place.function_schema, place.function_name,
             place.function_arguments, given.edge[1], given.edge[2], register_job.payload_schema, coalesce(register_job.enabled, true),
             register_job.schedule, coalesce(register_job.time_zone, 'UTC'), coalesce(register_job.missed_runs, 'run_once'),
@@ -126,7 +144,7 @@ BEGIN
             to_timestamp(mcp._schedule_next(register_job.schedule, coalesce(register_job.time_zone, 'UTC'), moment)),
             register_job.timeout_seconds, register_job.progress_timeout_seconds, register_job.max_retries,
             register_job.backoff_base_seconds, register_job.backoff_max_seconds, coalesce(register_job.require_roles, '{}'),
-            register_job.keep_days, register_job.keep_rows, who)
+            register_job.keep_days, register_job.keep_rows, coalesce(register_job.transaction_control, false), who)
     ON CONFLICT (name, namespace) DO UPDATE
        SET description = excluded.description, kind = excluded.kind, function_schema = excluded.function_schema,
            function_name = excluded.function_name, function_arguments = excluded.function_arguments,
@@ -139,6 +157,7 @@ BEGIN
            progress_timeout_seconds = excluded.progress_timeout_seconds, max_retries = excluded.max_retries,
            backoff_base_seconds = excluded.backoff_base_seconds, backoff_max_seconds = excluded.backoff_max_seconds,
            require_roles = excluded.require_roles, keep_days = excluded.keep_days, keep_rows = excluded.keep_rows,
+           transaction_control = excluded.transaction_control,
            registered_by = excluded.registered_by, updated_at = now()
     RETURNING f.id INTO made;
     RETURN made;
@@ -188,6 +207,6 @@ ALTER FUNCTION mcp._job_kind(pg_catalog.oid) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.register_job(pg_catalog.text, pg_catalog.regprocedure, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text,
                                 pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.regrole, pg_catalog.int4,
                                 pg_catalog.int4, pg_catalog.int4, pg_catalog.float8, pg_catalog.float8, pg_catalog.text[], pg_catalog.int4,
-                                pg_catalog.int4, pg_catalog.bool) OWNER TO mcp_owner;
+                                pg_catalog.int4, pg_catalog.bool, pg_catalog.bool) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.enable_job(pg_catalog.text, pg_catalog.bool, pg_catalog.text) OWNER TO mcp_owner;
 ALTER FUNCTION mcp.unregister_job(pg_catalog.text, pg_catalog.text) OWNER TO mcp_owner;

@@ -30,7 +30,8 @@ BEGIN
         -- A task: the call of a tool, which is found by its name when it runs.
         f.kind := 'tool';
     END IF;
-    kind := f.kind;
+    -- A procedure that may COMMIT is called at top level.
+    kind := CASE WHEN f.transaction_control THEN 'call' ELSE f.kind END;
     edge_namespace := f.edge_namespace;
     edge_function := f.edge_function;
     SELECT p.rolsuper, p.rolname, p.oid INTO r FROM pg_roles AS p WHERE p.rolname = run_as;
@@ -54,6 +55,8 @@ BEGIN
             problem := 'its function does not exist any more';
         ELSIF NOT has_function_privilege(r.oid, target, 'EXECUTE') OR NOT has_schema_privilege(r.oid, f.function_schema, 'USAGE') THEN
             problem := format('role %s may not execute its function', run_as);
+        ELSIF f.transaction_control THEN
+            problem := mcp._job_call_problem(r.oid, target);
         END IF;
     END IF;
 END

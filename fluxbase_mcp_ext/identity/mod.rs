@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 use crate::audit;
 use crate::error;
 use crate::guard;
+use crate::jobs;
 
 /// Names and values of settings, ready for Postgres.
 pub type Settings = Vec<(CString, CString)>;
@@ -152,7 +153,7 @@ pub fn of_job(
 ///
 /// The text is not repeated in any error. A ROLLBACK TO SAVEPOINT does not take the identity back: the transaction's end does.
 pub fn authenticate(text: Option<&str>) {
-    if guard::holds() {
+    if guard::holds() || jobs::call::run_here().is_some() {
         error::raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             "mcp.authenticate cannot be called while a tool runs",

@@ -14,8 +14,9 @@ use std::rc::Rc;
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
+use super::call::{self, Outcome};
 use super::process::{self, Failed};
-use super::queue::{self, Ended, Id, Job, Kind, Run};
+use super::queue::{self, Ended, Id, Job, Kind, Run, Who};
 use super::shared::{self, Duty, SECOND, SHARED, State, Stop};
 use crate::cache;
 use crate::error::Error;
@@ -27,6 +28,8 @@ use crate::tools::functions::job as edge;
 
 /// An idle process ends after this time, in milliseconds, unless it is the only one.
 const IDLE: i64 = 60_000;
+/// How long the end of another process is waited for at its own end, in steps of ten milliseconds.
+const FAREWELL: u32 = 200;
 
 /// The main function of the process; `argument` is its slot.
 #[pg_guard]
@@ -67,9 +70,16 @@ fn process_here() -> shared::Process {
 /// At the end of the process: the slot says so, and the coordinator hears of it.
 #[allow(unsafe_code)]
 unsafe extern "C-unwind" fn ended(_code: i32, argument: pg_sys::Datum) {
+    let at = argument.value();
+    // What it waits for does not go on without it: another attempt may begin soon.
+    for _ in 0..FAREWELL {
+        if !SHARED.share().slots[at].end_call() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     let coordinator = {
         let mut shared = SHARED.exclusive();
-        let at = argument.value();
         let database = shared.slots[at].database;
         let coordinator =
             shared.database(database).map_or(shared::Process::default(), |entry| entry.coordinator);
@@ -249,6 +259,7 @@ impl Executor {
             (Some(problem), _) => self.end(job.run, || Ok(Ended::Failed(problem.clone(), false))),
             (None, Kind::Function(oid)) => self.end(job.run, || body(job, &self.shapes, *oid, false)),
             (None, Kind::Procedure(oid)) => self.end(job.run, || body(job, &self.shapes, *oid, true)),
+            (None, Kind::Call) => self.call(job),
             (None, Kind::Tool) => self.end(job.run, || self.task(job)),
             (None, Kind::Edge { namespace, name }) => self.edge(job, namespace.as_deref(), name),
         };
@@ -335,17 +346,37 @@ impl Executor {
         let Some(begun) = queue::begin_task(self.worker, job.run)? else {
             return Err(Failed::because("the task is not there any more"));
         };
-        Ok(match identity_of(job) {
+        Ok(match identity_of(&job.who) {
             Ok(identity) => Ended::Task(tasks::run::run(&begun, identity)),
             Err(error) => Ended::Failed(error.to_text(), false),
         })
+    }
+
+    /// A procedure that may COMMIT: run by a process of its own, which this one waits for without a transaction.
+    fn call(&self, job: &Job) -> Result<Option<Job>, Failed> {
+        let role = process::transaction(|| Ok(identity_of(&job.who).map(|identity| identity.role)))?;
+        let role = match role {
+            Ok(role) => role,
+            Err(error) => return self.end(job.run, || Ok(Ended::Failed(error.to_text(), false))),
+        };
+        let ended = match call::run(self.at, job.run, role)? {
+            Outcome::Done => return Ok(None),
+            Outcome::Failed(why, retry) => Ended::Failed(why, retry),
+            Outcome::Gone => {
+                Ended::Lost("the process that ran it was ended; the server's log may say why".to_owned())
+            }
+            Outcome::Full => Ended::Lost(
+                "no process could be started for it: all of max_worker_processes are in use".to_owned(),
+            ),
+        };
+        self.end(job.run, || Ok(ended))
     }
 
     /// A job that is a call over HTTP: begun in one transaction, called without any, finished in another.
     fn edge(&self, job: &Job, namespace: Option<&str>, name: &str) -> Result<Option<Job>, Failed> {
         let begun = process::transaction(|| {
             match as_submitter(job, || {
-                edge::begin(name, namespace, job.payload.as_deref(), job.key_id.as_deref())
+                edge::begin(name, namespace, job.payload.as_deref(), job.who.key_id.as_deref())
             }) {
                 Ok(begun) => Ok(Ok(begun)),
                 Err(error) => Ok(Err(error)),
@@ -368,7 +399,7 @@ impl Executor {
             process::absorb_cancel();
             // That the call was given up belongs into its own row, too.
             let noted =
-                process::transaction(|| Ok(as_submitter(job, || begun.give_up(job.key_id.as_deref()))));
+                process::transaction(|| Ok(as_submitter(job, || begun.give_up(job.who.key_id.as_deref()))));
             if let Err(failed) = noted {
                 log!("jobs: the end of a call cannot be written: {}", failed.text);
             }
@@ -377,7 +408,7 @@ impl Executor {
         }
         self.end(job.run, || {
             let Some(said) = said else { return Err(Failed::because("no answer")) };
-            match as_submitter(job, || begun.end(said, job.key_id.as_deref())) {
+            match as_submitter(job, || begun.end(said, job.who.key_id.as_deref())) {
                 Ok(Ok(result)) => Ok(Ended::Completed(Some(result))),
                 Ok(Err(why)) => Ok(Ended::Failed(why, true)),
                 Err(error) => Ok(Ended::Failed(error.to_text(), retryable(&error))),
@@ -387,21 +418,21 @@ impl Executor {
 }
 
 /// Whoever submitted the job.
-fn identity_of(job: &Job) -> Result<identity::Identity, Error> {
+pub fn identity_of(who: &Who) -> Result<identity::Identity, Error> {
     let members = |text: Option<&str>| match text.map(serde_json::from_str::<Value>) {
         Some(Ok(Value::Object(members))) => Some(members),
         _ => None,
     };
-    let claims: Option<Map<String, Value>> = members(job.claims.as_deref());
-    let settings = members(job.settings.as_deref()).unwrap_or_default();
-    identity::of_job(&job.role, job.key_id.as_deref(), claims.as_ref(), &settings).map_err(|_| {
-        Error::refused("42501", format!("role {} cannot be used. Nothing was run.", job.role), None)
+    let claims: Option<Map<String, Value>> = members(who.claims.as_deref());
+    let settings = members(who.settings.as_deref()).unwrap_or_default();
+    identity::of_job(&who.role, who.key_id.as_deref(), claims.as_ref(), &settings).map_err(|_| {
+        Error::refused("42501", format!("role {} cannot be used. Nothing was run.", who.role), None)
     })
 }
 
 /// Runs `body` in the guard as whoever submitted the job.
 fn as_submitter<T>(job: &Job, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let identity = identity_of(job)?;
+    let identity = identity_of(&job.who)?;
     let actor =
         Actor { role: identity.role, claims: &identity.claims, settings: &identity.settings, alone: true };
     guard::run(&actor, Access::Write, body, |_| true)
@@ -423,7 +454,7 @@ fn body(job: &Job, shapes: &Shapes, oid: u32, procedure: bool) -> Result<Ended, 
         Ok(result) => Ended::Completed(result),
         Err(Error::Postgres { code, .. }) if procedure && code == "2D000" => Ended::Failed(
             "a procedure that runs as a job cannot COMMIT or ROLLBACK: what it does and that the job is completed are committed together. \
-             Leave COMMIT out, or submit a job for each part. Nothing was changed.\nCode: 2D000"
+             Leave COMMIT out, submit a job for each part, or have it registered with transaction_control => true. Nothing was changed.\nCode: 2D000"
                 .to_owned(),
             false,
         ),

@@ -68,7 +68,8 @@ pub fn outside<T>(body: impl FnOnce() -> T) -> Result<T, Failed> {
     outcome
 }
 
-fn failed(caught: &CaughtError) -> Failed {
+/// What was raised, as a value.
+pub fn failed(caught: &CaughtError) -> Failed {
     match caught {
         CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
             Failed::from(Error::from_report(report, None))
@@ -123,17 +124,31 @@ unsafe extern "C-unwind" fn die(_signal: i32) {
 
 /// Connects to a database as [`ROLE`]. A role or database that cannot be used ends the process.
 pub fn connect(database: u32) {
+    // The role's oid travels from the launcher, which can look it up, to the others, which have no catalog yet: in bgw_extra.
+    match role(BackgroundWorker::get_extra()) {
+        Some(role) => connect_as(database, role),
+        None => {
+            log!("jobs: a process was started without its role, and ends");
+            exit()
+        }
+    }
+}
+
+/// The role of that oid. None for 0, as which Postgres would connect the bootstrap superuser.
+pub fn role(oid: &str) -> Option<pg_sys::Oid> {
+    oid.parse::<u32>().ok().filter(|oid| *oid != 0).map(pg_sys::Oid::from)
+}
+
+/// [`connect`] as that role.
+pub fn connect_as(database: u32, role: pg_sys::Oid) {
+    assert_ne!(role, pg_sys::InvalidOid, "a process of jobs never connects as the bootstrap superuser");
     // SAFETY: in a background worker that has not connected yet. The role is found by name there.
     unsafe {
         #[cfg(any(feature = "pg17", feature = "pg18"))]
         let flags = pg_sys::BGWORKER_BYPASS_ROLELOGINCHECK;
         #[cfg(not(any(feature = "pg17", feature = "pg18")))]
         let flags = 0;
-        pg_sys::BackgroundWorkerInitializeConnectionByOid(
-            pg_sys::Oid::from(database),
-            role_before_connecting(),
-            flags,
-        );
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::Oid::from(database), role, flags);
     }
     // What the database or the role may say otherwise would break claims, or leave a process stuck behind a lock.
     for (name, value) in [
@@ -144,11 +159,6 @@ pub fn connect(database: u32) {
     ] {
         set(name, value);
     }
-}
-
-/// The role's oid travels from the launcher, which can look it up, to the others, which have no catalog yet: in bgw_extra.
-fn role_before_connecting() -> pg_sys::Oid {
-    pg_sys::Oid::from(BackgroundWorker::get_extra().parse::<u32>().unwrap_or(0))
 }
 
 /// For a worker that this one starts.
@@ -170,6 +180,25 @@ pub fn set(name: &CStr, value: &CStr) {
             0,
             false,
         );
+    }
+}
+
+/// Gives settings to this session for as long as it lives: neither the end of a transaction nor RESET takes them back. Not in a transaction.
+pub fn fix(settings: &[(CString, CString)], context: pg_sys::GucContext::Type) {
+    for (name, value) in settings {
+        // SAFETY: NUL-terminated texts; outside of a transaction there is nothing to be undone.
+        unsafe {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                context,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+                pg_sys::GucAction::GUC_ACTION_SET,
+                true,
+                0,
+                false,
+            );
+        }
     }
 }
 

@@ -26,6 +26,17 @@ pub struct Run {
 /// How long a claim holds without a heartbeat, in seconds.
 const LEASE: i32 = 30;
 
+/// Who submitted a job.
+#[derive(Debug)]
+pub struct Who {
+    pub role: String,
+    pub key_id: Option<String>,
+    /// JSON text: the claims.
+    pub claims: Option<String>,
+    /// JSON text: the settings of the key.
+    pub settings: Option<String>,
+}
+
 /// What is to be run.
 #[derive(Debug)]
 pub struct Job {
@@ -34,12 +45,7 @@ pub struct Job {
     pub kind: Kind,
     /// JSON text.
     pub payload: Option<String>,
-    pub role: String,
-    pub key_id: Option<String>,
-    /// JSON text: the claims of who submitted it.
-    pub claims: Option<String>,
-    /// JSON text: the settings of its key.
-    pub settings: Option<String>,
+    pub who: Who,
     pub seconds: i32,
     /// Whether it must report progress within a time.
     pub watched: bool,
@@ -52,6 +58,8 @@ pub struct Job {
 pub enum Kind {
     Function(u32),
     Procedure(u32),
+    /// A procedure that may COMMIT: see `call`.
+    Call,
     Edge {
         namespace: Option<String>,
         name: String,
@@ -145,6 +153,7 @@ SELECT id, run, job_name, kind, target, edge_namespace, edge_function, payload::
         let target = row.get::<pg_sys::Oid>(5)?.map_or(0, pg_sys::Oid::to_u32);
         let kind = match row.get::<String>(4)?.as_deref() {
             Some("procedure") => Kind::Procedure(target),
+            Some("call") => Kind::Call,
             Some("edge") => {
                 Kind::Edge { namespace: row.get(6)?, name: row.get::<String>(7)?.unwrap_or_default() }
             }
@@ -159,13 +168,52 @@ SELECT id, run, job_name, kind, target, edge_namespace, edge_function, payload::
             name: row.get::<String>(3)?.unwrap_or_default(),
             kind,
             payload: row.get(8)?,
-            role: row.get::<String>(9)?.unwrap_or_default(),
-            key_id: row.get(10)?,
-            claims: row.get(11)?,
-            settings: row.get(12)?,
+            who: Who {
+                role: row.get::<String>(9)?.unwrap_or_default(),
+                key_id: row.get(10)?,
+                claims: row.get(11)?,
+                settings: row.get(12)?,
+            },
             seconds: row.get::<i32>(13)?.unwrap_or(1),
             watched: row.get::<bool>(14)?.unwrap_or(false),
             problem: row.get(15)?,
+        }))
+    })
+    .map_err(failed)
+}
+
+/// What the process of a procedure that may COMMIT calls.
+#[derive(Debug)]
+pub struct Call {
+    pub target: pg_sys::Oid,
+    /// The type of its argument, if it has one.
+    pub argument: Option<pg_sys::Oid>,
+    /// JSON text.
+    pub payload: Option<String>,
+    pub who: Who,
+    /// Why it must not be called.
+    pub problem: Option<String>,
+}
+
+/// What a run calls at top level; `None`: it is not the worker's any more. Only as the owner of the tables.
+pub fn call(worker: Id, run: Run) -> Result<Option<Call>, Failed> {
+    const SQL: &str = "
+SELECT c.target, c.argument, c.payload, c.role_name, c.key_id, c.claims, c.settings, c.problem FROM mcp._job_call($1, $2, $3) AS c";
+    Spi::connect(|client| {
+        let values = [uuid(run.job).into(), uuid(worker).into(), run.number.into()];
+        let mut rows = client.select(SQL, Some(1), &values)?;
+        let Some(row) = rows.next() else { return Ok(None) };
+        Ok(Some(Call {
+            target: row.get::<pg_sys::Oid>(1)?.unwrap_or(pg_sys::InvalidOid),
+            argument: row.get(2)?,
+            payload: row.get(3)?,
+            who: Who {
+                role: row.get::<String>(4)?.unwrap_or_default(),
+                key_id: row.get(5)?,
+                claims: row.get(6)?,
+                settings: row.get(7)?,
+            },
+            problem: row.get(8)?,
         }))
     })
     .map_err(failed)

@@ -6,8 +6,8 @@ use std::cell::Cell;
 
 use pgrx::prelude::*;
 
-use super::process;
 use super::shared::{PART, SHARED, State};
+use super::{call, process};
 use crate::error;
 use crate::guard;
 
@@ -34,12 +34,12 @@ fn say(message: &str) {
 
 /// Whether a job runs in this session.
 pub fn runs_here() -> bool {
-    SLOT.get().is_some() && guard::holds()
+    SLOT.get().is_some() && (guard::holds() || call::run_here().is_some())
 }
 
 /// What `mcp._job_say` does.
 pub fn say_text(message: &str) {
-    let Some(at) = SLOT.get().filter(|_| guard::holds()) else {
+    let Some(at) = SLOT.get().filter(|_| runs_here()) else {
         error::raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             "no job runs in this session. Nothing was written.",
@@ -72,7 +72,8 @@ fn hand_over(at: usize, part: &[u8], last: bool) -> bool {
             let coordinator = shared.database(database).map(|entry| entry.coordinator);
             let slot = &mut shared.slots[at];
             // Whoever is past its job says nothing of it any more.
-            (slot.state != State::Running || slot.say(part, last), coordinator)
+            let past = slot.state != State::Running || call::run_here().is_some_and(|run| slot.run != run);
+            (past || slot.say(part, last), coordinator)
         };
         if let Some(coordinator) = coordinator {
             coordinator.wake();

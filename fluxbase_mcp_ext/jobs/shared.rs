@@ -18,6 +18,8 @@ pub const DATABASES: usize = 32;
 const RING: usize = 8192;
 /// Most bytes of one part of a message.
 pub const PART: usize = 4000;
+/// Most bytes of why a procedure failed.
+const WHY: usize = 2000;
 /// Before each part: job, run, length, whether it is the last.
 const HEADER: usize = 16 + 4 + 4 + 1;
 
@@ -141,11 +143,52 @@ impl Duty {
     }
 }
 
+/// What the process of a procedure that may COMMIT said at its end.
+#[derive(Clone, Copy, Default)]
+#[expect(clippy::large_enum_variant, reason = "it lies in shared memory, where there are no boxes")]
+pub enum Said {
+    #[default]
+    Nothing,
+    Done,
+    Failed {
+        retry: bool,
+        length: usize,
+        text: [u8; WHY],
+    },
+}
+
+impl Said {
+    /// Why it failed, as much as there is room for, and whether another attempt may help.
+    pub fn failed(why: &str, retry: bool) -> Said {
+        let mut length = why.len().min(WHY);
+        while !why.is_char_boundary(length) {
+            length -= 1;
+        }
+        let mut text = [0; WHY];
+        text[..length].copy_from_slice(&why.as_bytes()[..length]);
+        Said::Failed { retry, length, text }
+    }
+
+    pub fn text(&self) -> String {
+        match self {
+            Said::Failed { length, text, .. } => String::from_utf8_lossy(&text[..*length]).into_owned(),
+            _ => String::new(),
+        }
+    }
+
+    pub fn retry(&self) -> bool {
+        matches!(self, Said::Failed { retry: true, .. })
+    }
+}
+
 /// A process that runs jobs.
 #[derive(Clone, Copy)]
 pub struct Slot {
     pub database: u32,
     pub process: Process,
+    /// The process in which the procedure of its run is called at top level; pid 0: there is none.
+    pub call: Process,
+    pub said: Said,
     pub state: State,
     /// When the state began.
     pub since: i64,
@@ -171,6 +214,8 @@ impl Default for Slot {
         Slot {
             database: 0,
             process: Process::default(),
+            call: Process::default(),
+            said: Said::Nothing,
             state: State::Free,
             since: 0,
             kind: Duty::Executor,
@@ -246,7 +291,7 @@ impl Shared {
         (slot.database, slot.state, slot.since, slot.kind) = (oid, State::Starting, now(), kind);
         (slot.process, slot.run, slot.stop, slot.go, slot.leave) =
             (Process::default(), Run::default(), None, false, false);
-        slot.length = 0;
+        (slot.length, slot.call, slot.said) = (0, Process::default(), Said::Nothing);
         Some(at)
     }
 
@@ -300,11 +345,11 @@ impl Shared {
         }
         if slot.stop.is_none() {
             (slot.stop, slot.stop_at, slot.told_at) = (Some(why), moment, moment);
-            slot.process.signal(libc::SIGINT);
+            slot.works().signal(libc::SIGINT);
         } else if moment - slot.told_at >= SECOND {
             slot.told_at = moment;
             let patient = moment - slot.stop_at < 5 * SECOND;
-            slot.process.signal(if patient { libc::SIGINT } else { libc::SIGTERM });
+            slot.works().signal(if patient { libc::SIGINT } else { libc::SIGTERM });
         }
     }
 
@@ -312,6 +357,7 @@ impl Shared {
     pub fn end_all(&mut self, oid: u32) {
         for slot in self.slots.iter_mut().filter(|slot| slot.database == oid && slot.state != State::Free) {
             slot.leave = true;
+            slot.call.signal(libc::SIGTERM);
             slot.process.signal(libc::SIGTERM);
         }
     }
@@ -330,6 +376,17 @@ pub struct Part {
 }
 
 impl Slot {
+    /// The process in which its run computes.
+    fn works(&self) -> Process {
+        if self.call.pid != 0 { self.call } else { self.process }
+    }
+
+    /// Ends the process in which a procedure is called at top level; false when there is none.
+    pub fn end_call(&self) -> bool {
+        self.call.signal(libc::SIGTERM);
+        self.call.pid != 0
+    }
+
     /// Appends a part of a message for the coordinator; false when there is no room now.
     pub fn say(&mut self, part: &[u8], last: bool) -> bool {
         let from = self.length;

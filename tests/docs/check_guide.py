@@ -10,7 +10,7 @@ extension, its roles and the auth helpers. Every block with a line that begins w
     structured ▶ {"rows":[…]}          the structured content
 
 Each block begins with the tables as the set-up made them. … stands for anything; in a call, a cursor that ends with … stands for
-the last next_cursor that came back. White space counts only inside JSON strings. An answer that is a lone ? is printed as it
+the last next_cursor that came back, and a job_id … for the last one. White space counts only inside JSON strings. An answer that is a lone ? is printed as it
 comes, for whoever writes an example; it counts as failed.
 
 Python's standard library and psql only; the server is the one of PGHOST, PGPORT and PGUSER, a superuser. tests/docs/run.sh starts
@@ -128,14 +128,16 @@ def same(expected, actual):
 
 
 class Caller:
-    """Calls tools in one database, and remembers the last cursor."""
+    """Calls tools in one database, and remembers the last cursor and the last job."""
 
     def __init__(self):
         self.cursor = ""
+        self.job = ""
 
     def call(self, call):
         """The texts of the answer and its structured content."""
         arguments = re.sub(r'("cursor":\s*")[^"]*…"', rf'\g<1>{self.cursor}"', call["arguments"][0])
+        arguments = re.sub(r'("job_id":\s*")…"', rf'\g<1>{self.job}"', arguments)
         request = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{call["tool"]}","arguments":{arguments}}}}}'
         transport = "NULL"
         if call["structured"]:
@@ -154,6 +156,8 @@ class Caller:
         for text in [*texts, structured[1] if structured else ""]:
             found = re.search(r'cursor"?: ?"?([A-Za-z0-9_-]{12,})', text)
             self.cursor = found[1] if found else self.cursor
+            found = re.search(r'"job_id": ?"([0-9a-f-]{36})"', text)
+            self.job = found[1] if found else self.job
         return texts, structured[1] if structured else ""
 
 

@@ -22,8 +22,9 @@ as_user mkdir -m 0755 "$work"
 at_exit 'cluster_stop "$work/data"; rm -rf "$work"'
 cluster_init "$work/data" docs --locale=C --auth=trust
 socket_dir "$work/socket"
+# No workers: jobs of the pages stay as they were submitted, and nobody is connected to the database that is copied for each example.
 printf '%s\n' "shared_preload_libraries = 'fluxbase_mcp_ext'" "listen_addresses = ''" "unix_socket_directories = '$REPLY'" \
-    "fsync = off" "timezone = 'UTC'" | cluster_configure "$work/data"
+    "fsync = off" "timezone = 'UTC'" "mcp.job_databases = ''" | cluster_configure "$work/data"
 cluster_start "$work/data" "$REPLY" "$work/server.log" || die "Postgres did not start with the extension preloaded."
 PATH=$PG_BIN:$PATH PGHOST=$REPLY PGUSER=postgres PGCLIENTENCODING=UTF8 python3 "$HERE/check_guide.py" || status=1
 exit "$status"

@@ -292,3 +292,32 @@ fn an_edge_job_reaches_a_real_deno() {
     jobs.wait(&id, "cancelled");
     assert!(!runtime.log().contains(&secret), "the log holds no secret");
 }
+
+/// Proves that an error of the next claim, which is part of the transaction that ends a job, fails neither job: what the first did is undone, it
+/// is handed back without counting, and done once when a job can be claimed again.
+#[test]
+fn an_error_of_the_next_claim_fails_no_job() {
+    let mut jobs = Jobs::start("mcp.job_concurrency = 1");
+    let a = jobs.a.clone();
+    let first = jobs.submit(&a, "sleep", json!({"s": 2, "n": 1}));
+    jobs.pid_of(&first);
+    let second = jobs.submit(&a, "effect", json!({"n": 2}));
+    // The end of a job reads no row of jobs.functions, a claim does. It waits two seconds for the lock.
+    let mut other = jobs.database.admin();
+    let mut holding = other.transaction().expect("begun");
+    holding.batch_execute("LOCK TABLE jobs.functions IN ACCESS EXCLUSIVE MODE").expect("locked");
+    eventually(LONG, "the first job is handed back", || {
+        let row = jobs.row(&first);
+        assert_ne!(row["status"], json!("failed"), "{row}");
+        (row["status"] == json!("pending") && row["run"] == json!(1)).then_some(())
+    });
+    let row = jobs.row(&first);
+    assert_eq!((&row["attempts"], &row["error_message"]), (&json!(0), &Value::Null), "{row}");
+    assert_eq!(jobs.number("SELECT count(*) FROM work.effects"), 0, "what it did is undone");
+    holding.rollback().expect("given back");
+    for id in [&first, &second] {
+        let row = jobs.wait(id, "completed");
+        assert_eq!((&row["attempts"], &row["retry_count"]), (&json!(1), &json!(0)), "{row}");
+    }
+    assert_eq!(jobs.number("SELECT count(*) FROM work.effects"), 2);
+}

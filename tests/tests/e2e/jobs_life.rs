@@ -69,7 +69,7 @@ pub(super) struct Jobs {
     pub(super) database: Database,
     pub(super) admin: Client,
     pub(super) a: Key,
-    b: Key,
+    pub(super) b: Key,
 }
 
 impl Jobs {

@@ -15,6 +15,7 @@ mod functions_runtime;
 mod functions_secrets;
 mod http;
 mod jobs;
+mod jobs_call;
 mod jobs_faults;
 mod jobs_life;
 mod jobs_soak;
