@@ -149,7 +149,11 @@ impl Error {
 
 /// What to do about errors that Postgres explains to people who write SQL, in words of the tools' arguments.
 fn next_step(message: &str) -> Option<&'static str> {
-    const STEPS: [(&str, &str); 10] = [
+    const STEPS: [(&str, &str); 11] = [
+        (
+            "DO ALSO rules are not supported for data-modifying statements in WITH",
+            "A write to a table with such rules gives back the table's own columns only: leave related tables and aggregates out of returning, and read them with query_table. Nothing was changed.",
+        ),
         (
             "syntax error in tsquery",
             "fts takes the operators & | ! and <->; for plain words use wfts or plfts.",

@@ -157,7 +157,7 @@ fn query(world: &World, args: &Arguments, table: &Table, max_limit: u64) -> Resu
 }
 
 fn write(world: &World, verb: Verb, args: &Arguments, table: &Table) -> Result<Vec<Plan>, QueryError> {
-    let plan = verb.plan(args, table, world)?;
+    let plan = verb.plan_columns(args, table, world)?;
     Ok(vec![Plan { statement: plan.statement, reads: false, counts: false }])
 }
 
