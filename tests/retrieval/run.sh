@@ -20,6 +20,21 @@ data=$CACHE/embedding/packages${limit:+-$limit}.tsv
     bash -c '"$1" "$2" "$3" ${4:+--limit "$4"} <"$5"' - "$FLUXBASE_EMBEDDING_PYTHON" "$ROOT/tests/embedding/debian.py" "$data" "$limit" "$CACHE/embedding/index" ||
     die "The summaries could not be embedded." "The log is $CACHE/log/embedding.log."
 
+# The long descriptions and AppStream's lines, by lists of apt's own in a folder of ours: the machine's may leave them out.
+texts=$CACHE/embedding/texts
+if [[ ! -s $texts/questions.tsv ]]; then
+    mkdir -p "$texts/lists/partial"
+    run_logged "fetching the long descriptions of Debian's packages" "$CACHE/log/retrieval-texts.log" \
+        apt-get update -o "Dir::State::Lists=$texts/lists" -o Acquire::Languages=en -o APT::Sandbox::User=root -o APT::Update::Post-Invoke-Success= \
+        -o 'Acquire::IndexTargets::deb::DEP-11::MetaKey=$(COMPONENT)/dep11/Components-$(NATIVE_ARCHITECTURE).yml' \
+        -o 'Acquire::IndexTargets::deb::DEP-11::ShortDescription=Components' -o 'Acquire::IndexTargets::deb::DEP-11::Description=$(RELEASE)/$(COMPONENT) DEP-11' ||
+        die "The long descriptions could not be fetched." "The log is $CACHE/log/retrieval-texts.log."
+    /usr/lib/apt/apt-helper cat-file "$texts"/lists/*_i18n_Translation-en* >"$texts/translations"
+    /usr/lib/apt/apt-helper cat-file "$texts"/lists/*_dep11_Components-*.yml* >"$texts/components"
+    "$FLUXBASE_EMBEDDING_PYTHON" "$ROOT/tests/retrieval/texts.py" "$texts/translations" "$texts/components" "$texts"
+fi
+export RETRIEVAL_DESCRIPTIONS=$texts/descriptions.tsv RETRIEVAL_QUESTIONS=$texts/questions.tsv
+
 PG_BIN=$FLUXBASE_TEST_PG_BIN
 work=$FLUXBASE_TEST_STATE/retrieval-$$
 as_user mkdir -m 0700 "$work"

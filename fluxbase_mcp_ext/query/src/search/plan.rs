@@ -19,8 +19,8 @@ use crate::statement::{Alias, Builder, Statement};
 use crate::table::{Column, Table, oid};
 use crate::vector::{self, Embedding, Near};
 
-/// How much the words count in a hybrid search when nobody says it.
-const DEFAULT_TEXT_WEIGHT: f64 = 0.3;
+/// How much the words count in a hybrid search when nobody says it. Chosen on texts: docs/decisions/0022-both-sides-rank-all-candidates.md.
+const DEFAULT_TEXT_WEIGHT: f64 = 0.4;
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009).
 const FUSION: u32 = 60;
@@ -167,8 +167,8 @@ impl<'p, 't> Plan<'p, 't> {
                     _ => "",
                 };
                 format!(
-                    "score = {} * ({vector}{similarity}/({FUSION}+vector_rank) + {text}*text_share/({FUSION}+text_rank)); a rank \
-                     that is null adds nothing; text_share: how much of the query's words a row has, rare ones counting more",
+                    "score = {} * ({vector}{similarity}/({FUSION}+vector_rank) + {text}*text_share/({FUSION}+text_rank)); ranks among \
+                     what either side found; null adds nothing; text_share: how much of the query's words a row has, rare ones counting more",
                     FUSION + 1
                 )
             }),
@@ -256,20 +256,13 @@ impl<'p, 't> Plan<'p, 't> {
             let filled = near.filled(builder, Alias::TOP);
             self.write_from(builder, Some(&filled));
             Self::write_nearest(builder, distance, candidates, exact);
-            let within = near.within(builder, "_n.d", self.threshold, "threshold");
-            _ = write!(
-                builder.sql,
-                "), _v AS (SELECT {plain}, {} AS e, pg_catalog.row_number() OVER (ORDER BY _n.d, {}) AS r FROM _n WHERE {within}), ",
-                if near.metric.has_similarity() {
-                    near.similarity("_n.d")
-                } else {
-                    "1::pg_catalog.float8".to_owned()
-                },
-                list("_n.")
-            );
+            builder.sql.push_str("), ");
         }
         if let Some(words) = words {
             self.write_ranked(builder, words, &plain, candidates);
+        }
+        if let (Some((near, _)), Some(distance)) = (near, &distance) {
+            self.write_both(builder, near, distance, &plain);
         }
         builder.sql.push_str(" SELECT (SELECT pg_catalog.row_to_json(_r.*) FROM (SELECT ");
         self.write_outputs(builder, near.map(|(near, _)| near));
@@ -295,17 +288,17 @@ impl<'p, 't> Plan<'p, 't> {
                     "{number} OPERATOR(pg_catalog.*) {side}.e OPERATOR(pg_catalog./) ({FUSION} OPERATOR(pg_catalog.+) {side}.r)"
                 )
             };
-            let (v, f) = (side(1.0 - self.text_weight, "_v"), side(self.text_weight, "_f"));
+            let (v, f) = (side(1.0 - self.text_weight, "_v"), side(self.text_weight, "_x"));
             _ = write!(
                 builder.sql,
                 "SELECT {plain}, {} OPERATOR(pg_catalog.*) pg_catalog.sum(_u.score) AS score, pg_catalog.max(_u.vr) AS vr, \
                  pg_catalog.max(_u.fr) AS fr, pg_catalog.max(_u.s) AS s, pg_catalog.max(_u.e) AS e, pg_catalog.max(_u.w) AS w FROM (\
                  SELECT {}, {v} AS score, _v.r AS vr, NULL::pg_catalog.int8 AS fr, NULL::pg_catalog.float8 AS s, \
                  NULL::pg_catalog.float8 AS e, NULL::pg_catalog.text AS w FROM _v UNION ALL \
-                 SELECT {}, {f}, NULL, _f.r, _f.s, _f.e, _f.w FROM _f) AS _u GROUP BY {plain} ORDER BY score DESC, {plain} LIMIT {limit}",
+                 SELECT {}, {f}, NULL, _x.r, _x.s, _x.e, _x.w FROM _x) AS _u GROUP BY {plain} ORDER BY score DESC, {plain} LIMIT {limit}",
                 FUSION + 1,
                 list("_v."),
-                list("_f."),
+                list("_x."),
             );
         } else {
             _ = write!(
@@ -316,18 +309,59 @@ impl<'p, 't> Plan<'p, 't> {
         }
         builder.sql.push_str(") AS _m JOIN ");
         builder.relation(self.table, Alias::TOP);
-        builder.sql.push_str(" ON ");
+        self.write_same(builder, "_m");
+        let best = if near.is_some() { "_c.score DESC" } else { "_c.fr" };
+        _ = write!(builder.sql, ") AS _c ORDER BY {best}, {}", list("_c."));
+    }
+
+    /// Both sides' ranks, `_v` and `_x`, of whatever one of them found, `_b`: a row that only its words brought has a similarity, too, and one
+    /// that only its vector brought may have some of the words. What is not similar enough, or has none of the words that are ranked, has no rank there.
+    fn write_both(&self, builder: &mut Builder, near: &Near<'t>, distance: &str, plain: &str) {
+        let list = |prefix: &str| {
+            (0..self.shown.key.len()).map(|n| format!("{prefix}k{n}")).collect::<Vec<_>>().join(", ")
+        };
+        let within = near.within(builder, "_n.d", self.threshold, "threshold");
+        _ = write!(
+            builder.sql,
+            ", _b AS MATERIALIZED (SELECT {plain} FROM _n WHERE {within} UNION SELECT {plain} FROM _f), _a AS MATERIALIZED (SELECT "
+        );
+        self.shown.write_keys(builder);
+        _ = write!(builder.sql, "{distance} AS d FROM _b JOIN ");
+        builder.relation(self.table, Alias::TOP);
+        self.write_same(builder, "_b");
+        let filled = near.filled(builder, Alias::TOP);
+        let within = near.within(builder, "_a.d", self.threshold, "threshold");
+        let similarity = if near.metric.has_similarity() {
+            near.similarity("_a.d")
+        } else {
+            "1::pg_catalog.float8".to_owned()
+        };
+        _ = write!(
+            builder.sql,
+            " WHERE {filled}), _v AS (SELECT {plain}, {similarity} AS e, pg_catalog.row_number() OVER (ORDER BY _a.d, {}) AS r FROM _a \
+             WHERE {within}), _x AS (SELECT _g.*, pg_catalog.row_number() OVER (ORDER BY _g.w, _g.s DESC, {}) AS r FROM _g WHERE \
+             EXISTS (SELECT FROM _b WHERE ",
+            list("_a."),
+            list("_g."),
+        );
         for (n, column) in self.shown.key.iter().enumerate() {
-            if n > 0 {
-                builder.sql.push_str(" AND ");
-            }
+            builder.sql.push_str(if n == 0 { "_b.k" } else { " AND _b.k" });
+            _ = write!(builder.sql, "{n} ");
+            Operator::Eq.write(&mut builder.sql, column);
+            _ = write!(builder.sql, " _g.k{n}");
+        }
+        builder.sql.push_str("))");
+    }
+
+    /// ` ON t."id" = side.k0`.
+    fn write_same(&self, builder: &mut Builder, side: &str) {
+        for (n, column) in self.shown.key.iter().enumerate() {
+            builder.sql.push_str(if n == 0 { " ON " } else { " AND " });
             builder.column(Alias::TOP, &column.name);
             builder.sql.push(' ');
             Operator::Eq.write(&mut builder.sql, column);
-            _ = write!(builder.sql, " _m.k{n}");
+            _ = write!(builder.sql, " {side}.k{n}");
         }
-        let best = if near.is_some() { "_c.score DESC" } else { "_c.fr" };
-        _ = write!(builder.sql, ") AS _c ORDER BY {best}, {}", list("_c."));
     }
 
     /// The best rows by words, `_f`: `s` is a score from 0 to 1, `e` the share of the question that was found, both by how rare a word is.
