@@ -366,6 +366,8 @@ impl<'p, 't> Plan<'p, 't> {
 
     /// The best rows by words, `_f`: `s` is a score from 0 to 1, `e` the share of the question that was found, both by how rare a word is.
     ///
+    /// Every product and quotient stands in parentheses: `OPERATOR(…)` has one precedence, whatever stands in it (Postgres, 4.1.6).
+    ///
     /// How rare is counted among the rows that the caller may see and has not filtered out, by the index; it is never taken from
     /// statistics, which know rows of others. Only rows with one of the rarer words are ranked.
     fn write_ranked(&self, builder: &mut Builder, words: &Words<'t>, plain: &str, candidates: u64) {
@@ -383,7 +385,7 @@ impl<'p, 't> Plan<'p, 't> {
             builder.sql,
             " LIMIT {COUNTED}) AS _y)::pg_catalog.float8 AS df FROM _l), _i AS MATERIALIZED (SELECT _w.q, _w.df, \
              pg_catalog.sum(_w.df) OVER (ORDER BY _w.df, _w.q) AS upto, pg_catalog.ln(1::pg_catalog.float8 OPERATOR(pg_catalog.+) \
-             pg_catalog.sum(_w.df) OVER () OPERATOR(pg_catalog./) GREATEST(_w.df, 1)) AS idf FROM _w), _t AS MATERIALIZED (SELECT \
+             (pg_catalog.sum(_w.df) OVER () OPERATOR(pg_catalog./) GREATEST(_w.df, 1))) AS idf FROM _w), _t AS MATERIALIZED (SELECT \
              pg_catalog.sum(_i.idf) AS idf FROM _i), _d AS MATERIALIZED (SELECT ",
         );
         self.shown.write_keys(builder);
@@ -405,8 +407,8 @@ impl<'p, 't> Plan<'p, 't> {
         _ = write!(
             builder.sql,
             "), _g AS (SELECT {plain}, {share} AS e, COALESCE(pg_catalog.round((pg_catalog.sum(_h.idf OPERATOR(pg_catalog.*) _h.tf \
-             OPERATOR(pg_catalog./) (_h.tf OPERATOR(pg_catalog.+) 0.3::pg_catalog.float8 OPERATOR(pg_catalog.*) \
-             (0.7::pg_catalog.float8 OPERATOR(pg_catalog.+) 0.3::pg_catalog.float8 OPERATOR(pg_catalog.*) _h.long))) \
+             OPERATOR(pg_catalog./) (_h.tf OPERATOR(pg_catalog.+) (0.3::pg_catalog.float8 OPERATOR(pg_catalog.*) \
+             (0.7::pg_catalog.float8 OPERATOR(pg_catalog.+) (0.3::pg_catalog.float8 OPERATOR(pg_catalog.*) _h.long))))) \
              OPERATOR(pg_catalog./) pg_catalog.max(_h.total))::pg_catalog.numeric, 6)::pg_catalog.float8, 0) AS s, \
              CASE WHEN pg_catalog.bool_or(_h.whole) THEN 'all' ELSE 'any' END::pg_catalog.text AS w FROM (SELECT _d.*, _i.idf, \
              _t.idf AS total, pg_catalog.ts_rank('{{0.4,0.6,0.8,1}}'::pg_catalog.float4[], _d.v, _i.q)::pg_catalog.float8 AS tf, \
