@@ -10,6 +10,7 @@ set -euo pipefail
 . "$ROOT/scripts/postgres.sh"
 . "$ROOT/scripts/extension.sh"
 . "$ROOT/scripts/cluster.sh"
+. "$ROOT/tests/embedding/environment.sh"
 . "$ROOT/scripts/demo/demo.sh"
 
 PORT=${PORT:-8080}
@@ -39,6 +40,7 @@ build_listener
 
 demo_cluster
 at_exit 'say "stopping Postgres"; cluster_stop "$PGDATA_DIR"'
+demo_embedding
 demo_start
 demo_content
 demo_listener

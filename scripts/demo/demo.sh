@@ -63,6 +63,29 @@ demo_cluster() {
     cluster_init "$PGDATA_DIR" "$(<"$RUN_DIR/superuser.password")" --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 --data-checksums
 }
 
+# demo_embedding: starts the endpoint that makes vectors of text, with a real model; sets EMBEDDING_URL, empty where the model cannot be had.
+demo_embedding() {
+    EMBEDDING_URL=
+    # In a process of its own first: what it cannot install ends that process, not the demo.
+    if ! (embedding_environment); then
+        say "search by meaning is left out: the model cannot be installed here"
+        return 0
+    fi
+    embedding_environment
+    : >"$RUN_DIR/embedding.url"
+    PYTHONPATH=$FLUXBASE_EMBEDDING_PATH "$FLUXBASE_EMBEDDING_PYTHON" -B "$ROOT/tests/embedding/server.py" \
+        >"$RUN_DIR/embedding.url" 2>"$RUN_DIR/log/embedding.log" </dev/null 9>&- &
+    EMBEDDING=$!
+    at_exit 'kill "$EMBEDDING" 2>/dev/null || true'
+    local i
+    for ((i = 0; i < 300; i++)); do
+        EMBEDDING_URL=$(<"$RUN_DIR/embedding.url")
+        [[ -z $EMBEDDING_URL && -d /proc/$EMBEDDING ]] || break
+        sleep 0.1
+    done
+    [[ -n $EMBEDDING_URL ]] || say "search by meaning is left out: the endpoint did not start (its log is $RUN_DIR/log/embedding.log)"
+}
+
 demo_start() {
     socket_dir "$PG_HOME/socket"
     SOCKET_DIR=$REPLY
@@ -75,6 +98,9 @@ listen_addresses = '127.0.0.1'
 port = $PGPORT
 unix_socket_directories = '$SOCKET_DIR'
 password_encryption = 'scram-sha-256'
+mcp.embedding_url = '$EMBEDDING_URL'
+mcp.embedding_model = 'all-MiniLM-L6-v2'
+mcp.embedding_dimensions = 384
 CONF
     say "starting Postgres on 127.0.0.1:$PGPORT"
     cluster_start "$PGDATA_DIR" "$SOCKET_DIR" "$PG_LOG" 9>&- || die "Postgres did not start." "Its log is $PG_LOG."
@@ -139,6 +165,19 @@ demo_rows() {
     (cd "$folder" && sql demo -v tenant_a="$TENANT_A" -v tenant_b="$TENANT_B" -f "$ROOT/scripts/demo/load.sql")
     rm -rf "$folder"
     sql demo -o /dev/null -f "$ROOT/scripts/demo/parts.sql"
+    if [[ $(sql demo -At -c "SELECT count(*) FROM pg_extension WHERE extname = 'vector'") == 1 ]]; then
+        demo_handbook | sql demo -o /dev/null
+    fi
+}
+
+# demo_handbook: SQL of a knowledge base of this project's guides. Its vectors are made in the background, in a minute or two.
+demo_handbook() {
+    cat "$ROOT/scripts/demo/handbook.sql"
+    local guide
+    for guide in "$ROOT"/docs/guide-*.md "$ROOT/docs/operations.md"; do
+        echo "\\set content \`cat '$guide'\`"
+        echo "INSERT INTO ai.documents (knowledge_base_id, title, source_url, content) SELECT id, '$(sed -n '1s/^# //p' "$guide")', 'docs/${guide##*/}', :'content' FROM ai.knowledge_bases WHERE name = 'handbook';"
+    done
 }
 
 demo_listener() {
@@ -193,7 +232,7 @@ key_good() { [[ -n $2 && $(python3 "$ROOT/scripts/demo/probe.py" "http://127.0.0
 
 # demo_keys: the keys of demo.json if they still work, else new ones. Sets KEY_A, KEY_B, KEY_SERVICE.
 demo_keys() {
-    local file=$RUN_DIR/demo.json scopes=read:tables,write:tables,read:schema,execute:rpc,execute:jobs,read:storage,write:storage
+    local file=$RUN_DIR/demo.json scopes=read:tables,write:tables,read:schema,execute:rpc,execute:jobs,read:storage,write:storage,read:vectors
     KEY_A=$(json "$file" client_keys tenant_a)
     KEY_B=$(json "$file" client_keys tenant_b)
     KEY_SERVICE=$(json "$file" service_key)
@@ -244,6 +283,12 @@ Ask a table:
     -H "Content-Type: application/json" \\
     -H "X-Client-Key: $KEY_A" \\
     -d '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"query_table","arguments":{"table":"users","select":"id,email,created_at","filter":{"is_active":"eq.true"},"limit":10}},"id":1}'
+
+Search the guides of this project by meaning (their vectors are made in the first minutes):
+  curl -X POST $url \\
+    -H "Content-Type: application/json" \\
+    -H "X-Client-Key: $KEY_A" \\
+    -d '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"search_vectors","arguments":{"knowledge_bases":["handbook"],"query":"what happens when a worker dies","mode":"hybrid","limit":3}},"id":1}'
 
 Begin a background job (get_job_status tells how it is), or read what was asked so far, as superuser:
   curl -X POST $url \\
