@@ -16,7 +16,7 @@ CREATE TABLE mcp._tools (
     scopes pg_catalog.text[] NOT NULL,
     annotations pg_catalog.jsonb NOT NULL,
     temp_tables pg_catalog.bool NOT NULL DEFAULT false,
-    task_support pg_catalog.text NOT NULL DEFAULT 'forbidden' CHECK (task_support IN ('forbidden', 'optional', 'required')),
+    task_support pg_catalog.text NOT NULL DEFAULT 'forbidden' CHECK (task_support OPERATOR(pg_catalog.=) ANY (ARRAY['forbidden', 'optional', 'required'])),
     task_on_answer pg_catalog.bool NOT NULL DEFAULT false,
     task_timeout_seconds pg_catalog.int4 NOT NULL DEFAULT 300,
     task_ttl_seconds pg_catalog.int4 NOT NULL DEFAULT 86400,

@@ -29,7 +29,7 @@ BEGIN
     END IF;
     IF to_regprocedure('storage.user_id()') IS NULL THEN
         CREATE FUNCTION storage.user_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-            AS 'SELECT nullif(mcp.claim(''sub''), '''')';
+            AS 'SELECT CASE WHEN mcp.claim(''sub'') OPERATOR(pg_catalog.<>) '''' THEN mcp.claim(''sub'') END';
         COMMENT ON FUNCTION storage.user_id() IS 'The user of the key in whose name a tool runs, which is who owns what it stores; NULL when there is none.';
         -- For PUBLIC on purpose: it tells a session nothing but its own claim, and every role's policies call it.
         GRANT EXECUTE ON FUNCTION storage.user_id() TO PUBLIC;

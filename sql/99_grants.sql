@@ -76,7 +76,7 @@ DECLARE
     routine record;
 BEGIN
     FOR routine IN SELECT p.oid::pg_catalog.regprocedure AS name FROM pg_catalog.pg_proc AS p
-                    WHERE p.pronamespace OPERATOR(pg_catalog.=) 'mcp'::pg_catalog.regnamespace AND p.proname ~ '^_maintain_'
+                    WHERE p.pronamespace OPERATOR(pg_catalog.=) 'mcp'::pg_catalog.regnamespace AND p.proname OPERATOR(pg_catalog.~) '^_maintain_'
                       AND p.pronargs OPERATOR(pg_catalog.=) 0 LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO mcp_jobs', routine.name);
     END LOOP;

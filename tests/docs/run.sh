@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# The checks of the pages: the reference against the code, the examples of the guides against a Postgres of their own.
+# The checks of the pages: the reference against the code, the examples of the guides against a Postgres of their own. And of the SQL that ships: tests/attack/spot.py.
 # Called by `make test` with the variables of server_environment (scripts/extension.sh). Each check prints "N passed, M failed";
 # the exit code is 1 when one of them failed.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$HERE/../../scripts/lib.sh"
+. "$ROOT/scripts/deps.sh"
 . "$ROOT/scripts/cluster.sh"
+. "$ROOT/tests/attack/environment.sh"
 
 : "${FLUXBASE_TEST_PG_BIN:?is not set: run this with scripts/test.sh docs}" "${FLUXBASE_TEST_STATE:?is not set: run this with scripts/test.sh docs}"
 PG_BIN=$FLUXBASE_TEST_PG_BIN
@@ -15,6 +17,11 @@ say "the reference"
 python3 "$HERE/check_reference.py" || status=1
 say "the tests that pages name"
 python3 "$HERE/../attack/check.py" || status=1
+
+say "the SQL that ships"
+spot_environment
+# As it was installed, with what cargo pgrx wrote of it, and every upgrade.
+"${SPOT[@]}" "$("$FLUXBASE_PG_CONFIG" --sharedir)"/extension/fluxbase_mcp_ext--*.sql || status=1
 
 say "the examples: making a cluster"
 work=$FLUXBASE_TEST_STATE/docs-$$

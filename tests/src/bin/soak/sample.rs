@@ -8,13 +8,14 @@ use fluxbase_tests::fixture::Database;
 use fluxbase_tests::listener::Listener;
 
 /// Names of what is sampled, in the order of the report, with the unit.
-pub const MEMORY: [&str; 6] = [
+pub const MEMORY: [&str; 7] = [
     "listener",
     "largest backend of the listener",
     "delegate worker",
     "coordinator of jobs",
     "largest executor of jobs",
     "launcher of jobs",
+    "writer of the audit",
 ];
 
 /// Tables of ours that calls write to, and the size of what upkeep keeps small.
@@ -27,7 +28,12 @@ const ROWS: &str = "
     SELECT 'size of these tables with their indexes, MB',
            sum(pg_total_relation_size(c.oid)) / 1048576.0
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE c.relkind = 'r' AND n.nspname IN ('functions', 'jobs', 'storage', 'mcp') UNION ALL
+     WHERE c.relkind = 'r' AND NOT c.relispartition AND n.nspname IN ('functions', 'jobs', 'storage', 'mcp') UNION ALL
+    SELECT 'rows of mcp.audit_log', count(*) FROM mcp.audit_log UNION ALL
+    SELECT 'audit: bytes for each row', sum(pg_total_relation_size(p.relid)) / greatest((SELECT count(*) FROM mcp.audit_log), 1)
+      FROM pg_partition_tree('mcp.audit_log') AS p WHERE p.isleaf UNION ALL
+    SELECT 'records of the audit that wait', waiting FROM mcp.audit_status() UNION ALL
+    SELECT 'records of the audit that were lost', lost FROM mcp.audit_status() UNION ALL
     SELECT 'pending calls in the delegate worker', pending FROM mcp.worker_status() UNION ALL
     SELECT 'bytes in flight in the delegate worker', bytes FROM mcp.worker_status() UNION ALL
     SELECT 'connections of the listener', count(*) FROM pg_stat_activity WHERE usename = 'fluxbase_listener'";
@@ -63,6 +69,8 @@ impl Stage {
             let title = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let group = if title.contains("fluxbase_listener") {
                 MEMORY[1]
+            } else if title.contains("fluxbase_mcp audit") {
+                MEMORY[6]
             } else if title.contains("fluxbase_mcp delegate") {
                 MEMORY[2]
             } else if title.contains("fluxbase_mcp jobs launcher") {
