@@ -10,6 +10,7 @@
 #   jobs-soak    JOBS=100000 background jobs while processes are killed; writes docs/reports/jobs.md
 #   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
 #   faults       tests/src/bin/faults: kills, restarts, a full disk and a hung runtime under load; ROUNDS=3
+#   deny         licences, sources and bans of all crates that are compiled in (cargo-deny, deny.toml)
 #   soak         tests/src/bin/soak: mixed load, what processes and tables hold; MINUTES=30
 # Every part runs even when an earlier one failed. The last line is "N passed, M failed"; the exit code is 1 if M > 0.
 set -euo pipefail
@@ -20,7 +21,7 @@ set -euo pipefail
 . "$ROOT/tests/differential/environment.sh"
 . "$ROOT/tests/functions/environment.sh"
 cd "$ROOT"
-KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package jobs-soak sqlsmith faults soak"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package jobs-soak sqlsmith deny faults soak"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -156,6 +157,23 @@ part_sqlsmith() {
     return "$status"
 }
 
+# Advisories need the advisory database, which is in no package registry: `cargo deny check advisories`, where there is a network.
+part_deny() {
+    local GOOD=0 BAD=0 version=0.20.2 tool
+    tool=$CACHE/tools/cargo-deny-$version
+    [[ -x $tool/bin/cargo-deny ]] ||
+        run_logged "building cargo-deny $version" "$CACHE/log/cargo-deny.log" \
+            env CARGO_TARGET_DIR="$tool/target" cargo install --locked --root "$tool" --version "$version" cargo-deny ||
+        die "cargo-deny does not build." "The log is $CACHE/log/cargo-deny.log."
+    rm -rf "$tool/target"
+    local what
+    for what in licenses bans sources; do
+        check_step "$what of all crates" "$tool/bin/cargo-deny" --offline check "$what"
+    done
+    count "$GOOD" "$BAD"
+    ((BAD == 0))
+}
+
 # under_load NAME VARIABLE=VALUE…: a program of the tests crate that writes docs/reports/NAME.md (FLUXBASE_REPORTS: another folder).
 under_load() {
     local name=$1 log=$CACHE/log/test-$1.log status=0 reports=${FLUXBASE_REPORTS:-$ROOT/docs/reports}
@@ -195,7 +213,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|jobs-soak|sqlsmith|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|jobs-soak|sqlsmith|deny|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)
