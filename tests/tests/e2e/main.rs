@@ -30,6 +30,7 @@ mod rls;
 mod rpc;
 mod stdio;
 mod vectors;
+mod wire;
 mod storage;
 mod storage_faults;
 mod tasks;

@@ -61,7 +61,7 @@ const OPERATORS: [&str; 17] = [
     "eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "is", "in", "nin", "isnot", "cs", "cd", "ov",
     "not", "EQ",
 ];
-const TEXTS: [&str; 26] = [
+pub const TEXTS: [&str; 26] = [
     "things",
     "notes",
     "public.things",
@@ -91,7 +91,7 @@ const TEXTS: [&str; 26] = [
 ];
 
 /// A value of any shape, mostly small.
-fn value(random: &mut Random, depth: usize) -> Value {
+pub fn value(random: &mut Random, depth: usize) -> Value {
     match random.below(if depth == 0 { 8 } else { 12 }) {
         0 => Value::Null,
         1 => json!(random.one_in(2)),
