@@ -425,6 +425,10 @@ fn every_answer_is_valid_for_its_revision() {
         let revision = if plain { PLAINEST } else { revision };
         for answer in &answers {
             let method = if answer["id"] == json!("second") { "ping" } else { method.as_str() };
+            // A handshake is answered in the revision that it agrees on, whatever the header says.
+            let agreed = answer["result"]["protocolVersion"].as_str().filter(|_| method == "initialize");
+            let known = REVISIONS.into_iter().map(|(revision, _)| revision);
+            let revision = known.into_iter().find(|known| Some(*known) == agreed).unwrap_or(revision);
             if let Err(why) = schemas.check(revision, method, answer) {
                 panic!("{why}\n{answer}\n{}", context());
             }
