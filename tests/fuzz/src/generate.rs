@@ -99,6 +99,9 @@ impl<'w> Generator<'w> {
             Kind::Cursor => self.cursor(),
             Kind::TableName => self.table_name(),
             Kind::Stored => self.stored(),
+            Kind::Envelope => self.envelope(),
+            Kind::Key => self.key(),
+            Kind::Frame => self.frame(),
         }
     }
 
@@ -347,6 +350,73 @@ impl<'w> Generator<'w> {
             let piece = if self.odd() { self.random.word(&ODD) } else { self.random.word(&PIECES) };
             text.push_str(piece);
             text.push_str(self.random.word(&[" ", " ", "\n", ""]));
+        }
+        text
+    }
+
+    /// A message: its members in any order, now and then one of them wrong, missing or there twice.
+    fn envelope(&mut self) -> String {
+        const IDS: [&str; 6] = ["1", "0", "\"a\"", "\"\"", "9007199254740993", "-1"];
+        const METHODS: [&str; 6] =
+            ["tools/call", "tools/list", "ping", "initialize", "notifications/cancelled", "tasks/get"];
+        const PARAMS: [&str; 6] = [
+            "{}",
+            r#"{"name":"query_table","arguments":{"table":"people"}}"#,
+            r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#,
+            r#"{"_meta":{"progressToken":1},"name":"x"}"#,
+            r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"a","version":"1"}}"#,
+            r#"{"requestId":1}"#,
+        ];
+        const ODD: [&str; 8] = ["null", "[]", "1e400", "{\"a\":", "\"\\ud800\"", "true", "1.5", "\u{feff}"];
+        let mut members = Vec::new();
+        for (name, texts) in
+            [("jsonrpc", &["\"2.0\""][..]), ("id", &IDS), ("method", &METHODS), ("params", &PARAMS)]
+        {
+            let wrong = self.odd();
+            let text = if wrong { self.random.word(&ODD) } else { self.random.word(texts) };
+            let text = if name == "method" && !wrong { format!("\"{text}\"") } else { text.to_owned() };
+            members.push(format!("\"{name}\":{text}"));
+            if self.odd() {
+                members.push(format!("\"{name}\":{text}"));
+            }
+        }
+        if self.odd() {
+            members.remove(0);
+        }
+        let first = self.random.below(members.len());
+        members.rotate_left(first);
+        format!("{{{}}}", members.join(self.random.word(&[",", ", ", "\n,", ",\t"])))
+    }
+
+    /// A key of nobody's, or its credential; now and then with a letter exchanged.
+    fn key(&mut self) -> String {
+        let (_, known) =
+            crate::CORPUS.iter().find(|(kind, _)| *kind == Kind::Key).unwrap_or(&crate::CORPUS[0]);
+        let known: Vec<&str> = crate::inputs(known).filter(|key| key.len() > 60).collect();
+        let mut key = self.random.word(&known).to_owned();
+        if self.odd() {
+            let at = self.random.below(key.len());
+            key.replace_range(at..=at, self.random.word(&["0", "a", "_", "-", ":", "f", "é"]));
+        }
+        key
+    }
+
+    /// Frames, one behind the other; now and then one of an unknown kind, too long, or cut.
+    fn frame(&mut self) -> String {
+        const REQUESTS: [&str; 4] = [
+            r#""status""#,
+            r#"{"wait":{"token":"t","after":0,"timeout_ms":5}}"#,
+            "{}",
+            r#"{"cancel":{"id":"0","owner":"o"}}"#,
+        ];
+        let mut text = String::new();
+        for _ in 0..self.random.below(3) + 1 {
+            let kind = if self.odd() { self.random.below(256) } else { self.random.below(6) + 1 };
+            let payload = self.random.word(&REQUESTS);
+            let length = if self.odd() { self.random.below(1 << 22) } else { payload.len() };
+            text.push(char::from(kind as u8));
+            text.extend((length as u32).to_be_bytes().map(char::from));
+            text.push_str(payload);
         }
         text
     }

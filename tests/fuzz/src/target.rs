@@ -1,4 +1,4 @@
-//! One input through one entry of the query crate, and what must be true afterwards.
+//! One input through one entry of the crates that read what callers send, and what must be true afterwards.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,7 +12,7 @@ use fluxbase_query::{
 use fluxbase_rpc::{annotations, parameters};
 
 use crate::catalog::World;
-use crate::check;
+use crate::{check, door};
 
 /// What an input is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,10 +33,16 @@ pub enum Kind {
     TableName,
     /// The text of a stored statement.
     Stored,
+    /// A message of JSON-RPC.
+    Envelope,
+    /// A key, or what the listener sends in its place.
+    Key,
+    /// Bytes between Postgres and the delegate worker, a character for each.
+    Frame,
 }
 
 /// Every kind, in the order of reports.
-pub const KINDS: [Kind; 8] = [
+pub const KINDS: [Kind; 11] = [
     Kind::Query,
     Kind::Insert,
     Kind::Update,
@@ -45,6 +51,9 @@ pub const KINDS: [Kind; 8] = [
     Kind::Cursor,
     Kind::TableName,
     Kind::Stored,
+    Kind::Envelope,
+    Kind::Key,
+    Kind::Frame,
 ];
 
 impl Kind {
@@ -59,6 +68,9 @@ impl Kind {
             Kind::Cursor => "cursor",
             Kind::TableName => "table_name",
             Kind::Stored => "stored",
+            Kind::Envelope => "envelope",
+            Kind::Key => "key",
+            Kind::Frame => "frame",
         }
     }
 
@@ -110,8 +122,19 @@ pub fn run(world: &World, kind: Kind, input: &str) -> Result<Outcome, String> {
         Kind::Cursor => return cursor(world, input),
         Kind::TableName => return table_name(world, input),
         Kind::Stored => return stored(world, input),
+        Kind::Envelope => return Ok(came_of(door::envelope(input)?)),
+        Kind::Key => return Ok(came_of(door::key(input)?)),
+        Kind::Frame => return Ok(came_of(door::frame(input)?)),
     };
     judge(world, planned)
+}
+
+/// What is no statement: accepted or refused, and of which form.
+fn came_of(read: door::Read) -> Outcome {
+    let mut hash = DefaultHasher::new();
+    read.hash(&mut hash);
+    let error = read.err().map(|why| Arguments::default().unfit("input", &why));
+    Outcome { plans: Vec::new(), error, shape: hash.finish() }
 }
 
 fn judge(world: &World, planned: Result<Vec<Plan>, QueryError>) -> Result<Outcome, String> {
