@@ -20,6 +20,7 @@ set -euo pipefail
 . "$ROOT/scripts/extension.sh"
 . "$ROOT/tests/differential/environment.sh"
 . "$ROOT/tests/functions/environment.sh"
+. "$ROOT/tests/embedding/environment.sh"
 cd "$ROOT"
 KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package jobs-soak sqlsmith deny faults soak"
 (($#)) || die "which part?" "Known: $KNOWN"
@@ -98,6 +99,7 @@ sums() { grep -E "$1" "$2" | sed -nE 's/^(.*[: ])?([0-9]+) passed, ([0-9]+) fail
 
 part_e2e() {
     functions_environment
+    embedding_environment
     server_environment
     cargo_counted --package fluxbase_tests --test e2e
 }

@@ -6,6 +6,7 @@
 use fluxbase_credential::{Credential, Key};
 use fluxbase_delegate::frame::{self, Decoder, Frame};
 use fluxbase_protocol::parse;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// The form of what was accepted, or why it was refused.
@@ -30,7 +31,11 @@ pub fn envelope(input: &str) -> Result<Read, String> {
             return Ok(Err(code.to_string()));
         }
     };
-    let second = second.map_err(|error| format!("it was accepted, and is no JSON: {error}"))?;
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(input) {
+        return Err(format!("it was accepted, and is no JSON: {error}"));
+    }
+    // JSON (RFC 8259, section 8.2) has escapes of half a character, for which no text of ours stands; in a member that nobody reads they do no harm.
+    let Ok(second) = second else { return Ok(Ok(4)) };
     if second["jsonrpc"] != "2.0" {
         return Err(format!("accepted with jsonrpc {}", second["jsonrpc"]));
     }

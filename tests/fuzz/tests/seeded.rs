@@ -121,6 +121,7 @@ fn found_cases() {
     let found = [
         // Counted without a column that may be read.
         (Kind::Query, r#"{"table":"heap","select":"count()"}"#),
+        (Kind::Envelope, r#"{"pdrams":"\ud800", "jsonrpc":"2.0", "ia":"a", "method":"initialize"}"#),
         // ON CONFLICT with columns that may not be read, and with one twice.
         (Kind::Insert, r#"{"table":"codes","data":{"code":"a"},"on_conflict":"code","returning":"none"}"#),
         (Kind::Insert, r#"{"table":"codes","data":{"lang":"a"},"on_conflict":"lang","returning":"none"}"#),

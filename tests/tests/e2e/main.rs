@@ -20,6 +20,7 @@ mod jobs_faults;
 mod jobs_life;
 mod jobs_soak;
 mod knowledge;
+mod knowledge_model;
 mod life;
 mod live_fuzz;
 mod nonsense;
