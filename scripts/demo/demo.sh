@@ -30,6 +30,11 @@ stop_leftovers() {
         for ((i = 0; i < 100; i++)); do [[ -d /proc/$pid ]] && sleep 0.1 || break; done
     fi
     rm -f "$RUN_DIR/listener.pid"
+    pid=$(cat "$RUN_DIR/embedding.pid" 2>/dev/null || true)
+    if [[ $(tr '\0' ' ' 2>/dev/null <"/proc/${pid:-none}/cmdline") == *"$ROOT/tests/embedding/server.py "* ]]; then
+        kill -TERM "$pid" 2>/dev/null || true
+    fi
+    rm -f "$RUN_DIR/embedding.pid"
     if cluster_running "$PGDATA_DIR"; then
         say "stopping the Postgres of a run that was killed"
         cluster_stop "$PGDATA_DIR"
@@ -76,6 +81,7 @@ demo_embedding() {
     PYTHONPATH=$FLUXBASE_EMBEDDING_PATH "$FLUXBASE_EMBEDDING_PYTHON" -B "$ROOT/tests/embedding/server.py" \
         >"$RUN_DIR/embedding.url" 2>"$RUN_DIR/log/embedding.log" </dev/null 9>&- &
     EMBEDDING=$!
+    echo "$EMBEDDING" >"$RUN_DIR/embedding.pid"
     at_exit 'kill "$EMBEDDING" 2>/dev/null || true'
     local i
     for ((i = 0; i < 300; i++)); do
