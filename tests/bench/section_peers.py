@@ -15,6 +15,8 @@ from report import Aim, Section
 from section_http import listener, requests, rows_are
 
 TITLE = "Peers"
+# One in ten thousand of a peer's requests may fail (pg-rest-server drops one now and then); none of ours.
+TOLERATED = 0.0001
 SECRET = "a secret of thirty-two characters or more"
 ABOUT = """
 The same ten rows under the same policy, at 16 connections, asked of programs that people use today, each as its package comes, its rate limits lifted:
@@ -24,7 +26,7 @@ The same ten rows under the same policy, at 16 connections, asked of programs th
   These three log in as one role.
 
 Ours is asked for {tenants} tenants in turn, theirs for one.
-They have the pools that they come with. The ratios are ours divided by theirs. PostgREST's newest version is in no package registry.
+One in ten thousand of their requests may fail, none of ours. They have the pools that they come with. The ratios are ours divided by theirs. PostgREST's newest version is in no package registry.
 """
 
 
@@ -66,7 +68,7 @@ def rest(name, title, server):
         time.sleep(0.5)
     if stranger.strip() != b"[]":
         raise Failed(f"{name}: another tenant got {stranger[:500]!r}")
-    return Http(name, title, server, path, made, holds(tenant), method="GET")
+    return Http(name, title, server, path, made, holds(tenant), method="GET", tolerated=TOLERATED)
 
 
 def mcp(name, title, server, tool, arguments, version="2025-06-18"):
@@ -79,7 +81,7 @@ def mcp(name, title, server, tool, arguments, version="2025-06-18"):
     if session := re.search(r"mcp-session-id: *(\S+)", head, re.I):
         headers["Mcp-Session-Id"] = session[1]
         server.post("/mcp", headers, compact({"jsonrpc": "2.0", "method": "notifications/initialized"}).encode())
-    return Http(name, title, server, "/mcp", [(headers, call(tool, arguments))], holds(TENANTS[0]))
+    return Http(name, title, server, "/mcp", [(headers, call(tool, arguments))], holds(TENANTS[0]), tolerated=TOLERATED)
 
 
 def postgrest(program):
