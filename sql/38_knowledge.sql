@@ -353,7 +353,7 @@ DECLARE
 BEGIN
     -- Not switched off by whoever calls: the trigger is on no other table.
     IF relation IS DISTINCT FROM to_regclass('ai.documents')::oid OR NOT mcp._documents_there() THEN
-        RAISE EXCEPTION 'mcp._document_changed() is for ai.documents alone' USING ERRCODE = 'trigger_protocol_violation';
+        RAISE EXCEPTION 'mcp._document_changed() is for ai.documents alone' USING ERRCODE = 'trigger_protocol_violated';
     END IF;
     IF operation = 'UPDATE' AND NEW.id IS DISTINCT FROM OLD.id THEN
         RAISE EXCEPTION 'the id of a document cannot be changed. Nothing was changed.' USING ERRCODE = 'feature_not_supported';
