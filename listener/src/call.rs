@@ -1,31 +1,30 @@
-//! One call of `mcp._serve`, the form of `mcp.handle` for this program: one round trip on a prepared statement, and what
-//! becomes of it when it does not end well.
+//! One call of `mcp._serve`, the form of `mcp.handle` for this program: one round trip, and what becomes of it when it does not end well.
 //!
-//! `query` returns after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
-//! it was rolled back (serialization failure, deadlock, a plan that went stale), when the backend refused it unread because of
+//! The wire answers after ReadyForQuery, so an answer that leaves here has been committed. A call is repeated only when
+//! it was rolled back (serialization failure, deadlock, a function that was made anew), when the backend refused it unread because of
 //! what an earlier one left there, or when it changes nothing and its connection was lost. What Postgres says about an error goes to the log; the caller learns what to do.
 
 mod answer;
 mod failure;
 
-use std::pin::{Pin, pin};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Row};
 
 pub(crate) use answer::Answer;
 pub(crate) use failure::Failure;
 
-use crate::connection::{Backend, Connection, Late, Link, reason};
+use crate::connection::Connection;
 use crate::events::Notices;
 use crate::pending;
 use crate::pool::{GRACE, Lane, Lease, NoLease, Pool, end_backend};
+use crate::wire::{self, Failed, Late, ServerError};
 
-const SQL: &str = "SELECT mcp._serve($1::text, $2::text, $3::text)";
+/// Asked once on each connection. `pg_stat_activity` shows it for as long as the connection lives.
+const FIND: &str = "SELECT 'mcp._serve(pg_catalog.text,pg_catalog.text,pg_catalog.text)'::pg_catalog.regprocedure::pg_catalog.oid";
 
 /// Further attempts after a conflict with another transaction.
 const CONFLICTS: u32 = 2;
@@ -135,7 +134,7 @@ async fn committed(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure>
         },
     };
     let deadline = Instant::now() + call.deadline;
-    let (mut conflicts, mut prepared_again, mut lost) = (0, false, false);
+    let (mut conflicts, mut found_again, mut lost) = (0, false, false);
     loop {
         let error = match once(&mut lease, call, deadline).await {
             Ok(answer) => {
@@ -147,14 +146,14 @@ async fn committed(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure>
             Err(Fault::Final(failure)) => return Err(failure),
             Err(Fault::Sql(error)) => error,
         };
-        let kind = match error.code() {
-            Some(code) => Kind::of(code, error.as_db_error().and_then(|db| db.routine())),
-            // No SQL error: the connection ended, or the protocol broke.
-            None => Kind::Ending,
+        let kind = match &error {
+            Failed::Server(error) => Kind::of(error),
+            // The connection ended, or the protocol broke.
+            Failed::Socket(_) => Kind::Ending,
         };
         let is_final = match kind {
             Kind::Conflict => conflicts == CONFLICTS,
-            Kind::Stale => prepared_again,
+            Kind::Stale => found_again,
             Kind::Ending => lost || !call.repeatable,
             Kind::Spent => false,
             _ => true,
@@ -171,7 +170,7 @@ async fn committed(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Answer, Failure>
                 tokio::time::sleep(Duration::from_millis(u64::from(conflicts * 10 + jitter))).await;
             }
             Kind::Stale if !is_final => {
-                prepared_again = true;
+                found_again = true;
                 if let Some(connection) = lease.connection() {
                     connection.serve = None;
                 }
@@ -216,7 +215,7 @@ async fn lease(pool: &Arc<Pool>, call: &Call<'_>) -> Result<Lease, Failure> {
 }
 
 enum Fault {
-    Sql(tokio_postgres::Error),
+    Sql(Failed),
     Final(Failure),
 }
 
@@ -226,13 +225,13 @@ async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<A
     let Some(connection) = lease.connection() else {
         return Err(Fault::Final(Failure::Internal { rolled_back: true }));
     };
-    connection.link.notices.clone_from(&call.notices);
+    connection.wire.notices.clone_from(&call.notices);
     let result = send(connection, call, deadline).await;
-    connection.link.notices = None;
+    connection.wire.notices = None;
     match result {
-        Ok(row) => {
+        Ok(told) => {
             lease.end();
-            answer(row, call).map_err(Fault::Final)
+            answer(told, call).map_err(Fault::Final)
         }
         Err(Fault::Sql(error)) => {
             lease.end();
@@ -244,24 +243,24 @@ async fn once(lease: &mut Lease, call: &Call<'_>, deadline: Instant) -> Result<A
 }
 
 /// Returns when the server is ready for the next statement, or the deadline has passed.
-async fn send(connection: &mut Connection, call: &Call<'_>, deadline: Instant) -> Result<Option<Row>, Fault> {
-    let Connection { client, link, backend, serve, .. } = connection;
-    let statement = match serve {
-        Some(statement) => statement,
-        None => match link.drive_until(deadline, client.prepare(SQL)).await {
-            Ok(statement) => serve.insert(statement.map_err(Fault::Sql)?),
-            Err(Late) => return Err(Fault::Final(Failure::Deadline { rolled_back: true })),
-        },
+async fn send(
+    connection: &mut Connection,
+    call: &Call<'_>,
+    deadline: Instant,
+) -> Result<wire::Answer, Fault> {
+    let function = match connection.serve {
+        Some(function) => function,
+        None => find(connection, deadline).await?,
     };
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-        [&call.message, &call.credential, &call.transport];
-    let mut query = pin!(client.query_opt(&*statement, &parameters));
+    connection.serve = Some(function);
+    let wire = &mut connection.wire;
+    wire.call(function, &[call.message, call.credential, call.transport]).map_err(sql)?;
     let ended = match call.stop {
-        None => Some(link.drive_until(deadline, query.as_mut()).await),
-        // In this order, so that the statement is sent before it is cancelled.
+        None => Some(wire.answer_until(deadline).await),
+        // In this order, so that the call is sent before it is cancelled.
         Some(stop) => tokio::select! {
             biased;
-            ended = link.drive_until(deadline, query.as_mut()) => Some(ended),
+            ended = wire.answer_until(deadline) => Some(ended),
             () = stop.notified() => None,
         },
     };
@@ -269,35 +268,49 @@ async fn send(connection: &mut Connection, call: &Call<'_>, deadline: Instant) -
         Some(Ok(result)) => result.map_err(Fault::Sql),
         Some(Err(Late)) => {
             tracing::warn!(request = call.reference, "the deadline has passed; cancelling the statement");
-            let failure = |rolled_back| Failure::Deadline { rolled_back };
-            stop(client, link, backend, query, call, failure).await
+            stop(connection, call, |rolled_back| Failure::Deadline { rolled_back }).await
         }
         None => {
             tracing::debug!(request = call.reference, "the client cancelled the call");
-            let failure = |rolled_back| Failure::Stopped { rolled_back };
-            stop(client, link, backend, query, call, failure).await
+            stop(connection, call, |rolled_back| Failure::Stopped { rolled_back }).await
         }
     }
+}
+
+fn sql(error: io::Error) -> Fault {
+    Fault::Sql(Failed::Socket(error))
+}
+
+/// The OID of `mcp._serve`.
+async fn find(connection: &mut Connection, deadline: Instant) -> Result<u32, Fault> {
+    connection.wire.query(FIND).map_err(sql)?;
+    let found = connection.wire.answer_until(deadline).await;
+    let found = found.map_err(|Late| Fault::Final(Failure::Deadline { rolled_back: true }))?;
+    let rows = found.map_err(Fault::Sql)?.rows;
+    let oid = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+    oid.ok_or_else(|| sql(io::ErrorKind::InvalidData.into()))
 }
 
 /// The deadline has passed, or the client wants no more: cancel, wait for the end, terminate. An answer that still comes has been committed and is
 /// worth more than an error.
 async fn stop(
-    client: &Client,
-    link: &mut Link,
-    backend: &Backend,
-    query: Pin<&mut impl Future<Output = Result<Option<Row>, tokio_postgres::Error>>>,
+    connection: &mut Connection,
     call: &Call<'_>,
     failure: impl Fn(bool) -> Failure,
-) -> Result<Option<Row>, Fault> {
+) -> Result<wire::Answer, Fault> {
     let grace = Instant::now() + GRACE;
     let failure = |rolled_back| Err(Fault::Final(failure(rolled_back)));
-    if let Ok(Err(error)) = timeout_at(grace, backend.cancel(client.cancel_token())).await {
+    let Connection { wire, backend, .. } = connection;
+    if wire.is_half_said() {
+        // Whoever drops the lease closes the connection, so the rest is never said.
+        return failure(true);
+    }
+    if let Ok(Err(error)) = timeout_at(grace, backend.cancel()).await {
         tracing::warn!(request = call.reference, reason = %error, "the cancel request could not be sent");
     }
-    match link.drive_until(grace, query).await {
-        Ok(Ok(row)) => Ok(row),
-        Ok(Err(error)) => failure(error.code() == Some(&SqlState::QUERY_CANCELED)),
+    match wire.answer_until(grace).await {
+        Ok(Ok(told)) => Ok(told),
+        Ok(Err(error)) => failure(error.code() == Some("57014")),
         Err(Late) => {
             end_backend(backend).await;
             failure(false)
@@ -305,8 +318,8 @@ async fn stop(
     }
 }
 
-fn answer(row: Option<Row>, call: &Call<'_>) -> Result<Answer, Failure> {
-    row.and_then(Answer::of).ok_or_else(|| {
+fn answer(told: wire::Answer, call: &Call<'_>) -> Result<Answer, Failure> {
+    told.value.and_then(Answer::of).ok_or_else(|| {
         tracing::error!(request = call.reference, "mcp._serve gave no answer of the agreed shape");
         // The statement has ended well, so it is committed.
         Failure::Internal { rolled_back: false }
@@ -326,13 +339,12 @@ enum Kind {
 }
 
 impl Kind {
-    /// `routine` is the function in Postgres that raised the error.
-    fn of(code: &SqlState, routine: Option<&str>) -> Kind {
-        match code.code() {
+    fn of(error: &ServerError) -> Kind {
+        match error.code.as_str() {
             "57014" => Kind::Cancelled,
             "40001" | "40P01" => Kind::Conflict,
-            "26000" => Kind::Stale,
-            "0A000" if routine == Some("RevalidateCachedQuery") => Kind::Stale,
+            // No function with this OID: the extension was dropped, and perhaps made anew.
+            "42883" if error.routine == "fetch_fp_info" => Kind::Stale,
             // mcp._serve itself: an earlier call left something on the connection. An error within a tool never gets here.
             "08003" => Kind::Spent,
             // The server shuts down, crashed elsewhere, is starting, has dropped the database, or the idle limit struck.
@@ -345,8 +357,8 @@ impl Kind {
     }
 }
 
-fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &tokio_postgres::Error) {
-    let (request, reason) = (call.reference, without_credential(&reason(error), call.credential));
+fn log(call: &Call<'_>, kind: Kind, is_final: bool, error: &Failed) {
+    let (request, reason) = (call.reference, without_credential(&error.to_string(), call.credential));
     match kind {
         Kind::NotSetUp => tracing::error!(
             request,
@@ -375,21 +387,21 @@ mod tests {
     #[test]
     fn codes_mean_what_the_call_does_about_them() {
         for (code, routine, kind) in [
-            ("57014", None, Kind::Cancelled),
-            ("40001", None, Kind::Conflict),
-            ("40P01", None, Kind::Conflict),
-            ("26000", None, Kind::Stale),
-            ("0A000", Some("RevalidateCachedQuery"), Kind::Stale),
-            ("0A000", None, Kind::Other),
-            ("57P01", None, Kind::Ending),
-            ("08003", None, Kind::Spent),
-            ("08006", None, Kind::Ending),
-            ("42883", None, Kind::NotSetUp),
-            ("3F000", None, Kind::NotSetUp),
-            ("42501", None, Kind::NotSetUp),
-            ("XX000", None, Kind::Other),
+            ("57014", "", Kind::Cancelled),
+            ("40001", "", Kind::Conflict),
+            ("40P01", "", Kind::Conflict),
+            ("42883", "fetch_fp_info", Kind::Stale),
+            ("57P01", "", Kind::Ending),
+            ("08003", "", Kind::Spent),
+            ("08006", "", Kind::Ending),
+            ("42883", "ParseFuncOrColumn", Kind::NotSetUp),
+            ("3F000", "", Kind::NotSetUp),
+            ("42501", "", Kind::NotSetUp),
+            ("XX000", "", Kind::Other),
         ] {
-            assert_eq!(Kind::of(&SqlState::from_code(code), routine), kind, "{code}");
+            let error =
+                ServerError { code: code.to_owned(), routine: routine.to_owned(), ..ServerError::default() };
+            assert_eq!(Kind::of(&error), kind, "{code}");
         }
     }
 

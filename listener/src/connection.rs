@@ -1,46 +1,43 @@
-//! One connection to Postgres: open it, drive it, stop what runs on it, end it.
+//! One connection to Postgres: open it, stop what runs on it, end it.
 //!
-//! Whoever has the connection drives it: its socket is read and written in the task that waits for the answer, not in
-//! one of its own, which would cost each call two changes of tasks. While nobody has it nothing is read; whoever takes
-//! it next sees at once whether the server has hung up meanwhile.
+//! tokio-postgres opens the session; what is said on it from then on is [`crate::wire`]'s. While nobody has the connection nothing is read;
+//! whoever takes it next sees at once whether the server has hung up meanwhile.
 //!
 //! It dials by itself instead of through `Config::connect`, because a cancel request must wait for the server to hang
 //! up (only then has the signal been sent, so that it cannot hit the next caller's statement), and tokio-postgres does
-//! not wait. Notices are read and dropped, since they may hold rows; all but those that a tool addresses to its client.
+//! not wait.
 //!
 //! It does not know what is asked (see [`crate::call`]) nor who waits for a connection (see [`crate::pool`]).
 
 use std::error::Error as _;
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::Sleep;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{AsyncMessage, CancelToken, Client, SimpleQueryMessage, Statement};
+use tokio_postgres::{CancelToken, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::database::Target;
-use crate::events::{Notices, notification};
+use crate::lent::{Lending, Lent};
+use crate::wire::{Failed, Row, Wire};
 
 /// An open connection. Dropping it closes it.
 pub(crate) struct Connection {
-    /// For statements. What it gives must be awaited through `link`.
-    pub(crate) client: Client,
-    /// The connection's socket.
-    pub(crate) link: Link,
+    /// What is said on it.
+    pub(crate) wire: Wire,
     /// The process that serves it.
     pub(crate) backend: Backend,
-    /// The prepared call of `mcp._serve`, once it has been prepared.
-    pub(crate) serve: Option<Statement>,
+    /// The OID of `mcp._serve`, once it has been looked up.
+    pub(crate) serve: Option<u32>,
     /// When it was opened.
     pub(crate) born: Instant,
 }
@@ -48,25 +45,14 @@ pub(crate) struct Connection {
 /// The server's side of a connection, reached over other connections.
 pub(crate) struct Backend {
     pid: i32,
+    token: CancelToken,
     peer: Peer,
     target: Arc<Target>,
 }
 
-type Tls = <<MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect as TlsConnect<Socket>>::Stream;
-type Driver = tokio_postgres::Connection<Socket, Tls>;
-
-/// The socket of a connection, and a clock for those who wait. Nothing moves on the connection unless it is driven.
-pub(crate) struct Link {
-    /// `None` when the connection has ended: then whatever waits on it ends with an error.
-    driver: Option<Driver>,
-    /// Kept over all calls: setting an alarm later is cheap, making one is not.
-    alarm: Option<Pin<Box<Sleep>>>,
-    /// Who is to be told what a tool tells while it runs.
-    pub(crate) notices: Option<Notices>,
-}
-
-/// SQLSTATE of a notice whose text is a message for the client (`mcp.progress`, `mcp.log`). Any function can raise it.
-const FOR_THE_CLIENT: &str = "MC001";
+type Tls =
+    <<MakeRustlsConnect as MakeTlsConnect<Lent<Socket>>>::TlsConnect as TlsConnect<Lent<Socket>>>::Stream;
+type Driver = tokio_postgres::Connection<Lent<Socket>, Lent<Tls>>;
 
 /// Where one server listens.
 #[derive(Debug, Clone)]
@@ -84,56 +70,24 @@ enum Socket {
 impl Connection {
     /// Connects to the first server of the target that answers and fits `target_session_attrs`.
     pub(crate) async fn open(target: &Arc<Target>) -> Result<Connection, Unreachable> {
-        let mut last = None;
-        for peer in peers(target).await.map_err(Unreachable::Socket)? {
-            let within = target.config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(5));
-            let opened = tokio::time::timeout(within, Connection::open_at(target, peer)).await;
-            match opened.unwrap_or_else(|_| Err(Unreachable::Socket(io::ErrorKind::TimedOut.into()))) {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| Unreachable::Socket(io::ErrorKind::NotFound.into())))
+        open(target).await.map(|(connection, _, _)| connection)
     }
 
-    async fn open_at(target: &Arc<Target>, peer: Peer) -> Result<Connection, Unreachable> {
-        let socket = peer.dial(target).await.map_err(Unreachable::Socket)?;
-        let mut config = target.config.clone();
-        if matches!(peer, Peer::Unix(_)) {
-            // As in libpq: nobody can listen in on a Unix socket.
-            config.ssl_mode(SslMode::Disable);
-        }
-        let tls = peer.tls::<Socket>(target)?;
-        let (client, driver) = config.connect_raw(socket, tls).await.map_err(Unreachable::Postgres)?;
-        let mut connection = Connection {
-            client,
-            link: Link { driver: Some(driver), alarm: None, notices: None },
-            backend: Backend { pid: 0, peer, target: target.clone() },
-            serve: None,
-            born: Instant::now(),
-        };
-        let wanted = config.get_target_session_attrs();
-        if wanted != TargetSessionAttrs::Any {
-            let read_only = connection.single("SHOW transaction_read_only").await? == "on";
-            if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
-                return Err(Unreachable::WrongKind);
+    /// A client of tokio-postgres instead, for programs that send many kinds of statements. It is driven in the background.
+    pub(crate) async fn client(target: &Arc<Target>) -> Result<Client, Unreachable> {
+        let (connection, client, driver) = open(target).await?;
+        connection.wire.leave();
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(reason = %reason(&error), "a connection to Postgres ended");
             }
-        }
-        let pid = connection.single("SELECT pg_catalog.pg_backend_pid()").await?;
-        connection.backend.pid = pid.parse().unwrap_or(0);
-        Ok(connection)
-    }
-
-    /// The client alone, for programs that send many kinds of statements. The link is then driven in the background.
-    pub(crate) fn into_client(self) -> Client {
-        self.client
+        });
+        Ok(client)
     }
 
     /// Whether it has ended. Reads what the server has said unasked, without waiting.
     pub(crate) fn is_closed(&mut self) -> bool {
-        // Nobody is to be woken: whoever uses the connection next says so by driving it.
-        advance(&mut self.link.driver, None, &mut Context::from_waker(Waker::noop()));
-        self.link.driver.is_none() || self.client.is_closed()
+        self.wire.is_ended()
     }
 
     /// Whether the login role may do everything.
@@ -142,43 +96,82 @@ impl Connection {
     }
 
     /// Returns when the server is ready for the next statement, whatever became of the ones before.
-    pub(crate) async fn settle(&mut self) -> Result<(), tokio_postgres::Error> {
+    pub(crate) async fn settle(&mut self) -> Result<(), Failed> {
         // Two rounds: a cancel that came late may hit the first, and is over after it.
         for _ in 0..2 {
-            match self.simple_query("").await {
+            match self.rows("").await {
                 Ok(_) => return Ok(()),
-                Err(error) if error.as_db_error().is_some() && !self.client.is_closed() => {}
+                Err(Failed::Server(_)) if !self.wire.has_ended() => {}
                 Err(error) => return Err(error),
             }
         }
-        self.simple_query("").await.map(drop)
+        self.rows("").await.map(drop)
     }
 
-    /// Sends a statement without parameters.
-    pub(crate) async fn simple_query(
-        &mut self,
-        sql: &str,
-    ) -> Result<Vec<SimpleQueryMessage>, tokio_postgres::Error> {
-        self.link.drive(self.client.simple_query(sql)).await
+    /// The rows of a statement without parameters.
+    pub(crate) async fn rows(&mut self, sql: &str) -> Result<Vec<Row>, Failed> {
+        self.wire.query(sql)?;
+        Ok(self.wire.answer().await?.rows)
     }
 
     /// The single value of a statement that gives one.
-    pub(crate) async fn single(&mut self, sql: &str) -> Result<String, Unreachable> {
-        let messages = self.simple_query(sql).await.map_err(Unreachable::Postgres)?;
-        let value = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        });
-        Ok(value.unwrap_or_default())
+    pub(crate) async fn single(&mut self, sql: &str) -> Result<String, Failed> {
+        let value = self.rows(sql).await?.into_iter().next().and_then(|row| row.into_iter().next());
+        Ok(value.flatten().unwrap_or_default())
     }
+}
+
+/// A connection, and the client that opened it.
+async fn open(target: &Arc<Target>) -> Result<(Connection, Client, Driver), Unreachable> {
+    let mut last = None;
+    for peer in peers(target).await.map_err(Unreachable::Socket)? {
+        let within = target.config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(5));
+        let opened = tokio::time::timeout(within, open_at(target, peer)).await;
+        match opened.unwrap_or_else(|_| Err(Unreachable::Socket(io::ErrorKind::TimedOut.into()))) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| Unreachable::Socket(io::ErrorKind::NotFound.into())))
+}
+
+async fn open_at(target: &Arc<Target>, peer: Peer) -> Result<(Connection, Client, Driver), Unreachable> {
+    let socket = Lent::new(peer.dial(target).await.map_err(Unreachable::Socket)?);
+    let plain = socket.shared();
+    let mut config = target.config.clone();
+    if matches!(peer, Peer::Unix(_)) {
+        // As in libpq: nobody can listen in on a Unix socket.
+        config.ssl_mode(SslMode::Disable);
+    }
+    let encrypted = Arc::new(OnceLock::new());
+    let tls = Lending { connector: peer.tls::<Lent<Socket>>(target)?, encrypted: encrypted.clone() };
+    let (client, driver) = config.connect_raw(socket, tls).await.map_err(Unreachable::Postgres)?;
+    let stream = encrypted.get().cloned().unwrap_or(plain);
+    let token = client.cancel_token();
+    let mut connection = Connection {
+        wire: Wire::new(stream),
+        backend: Backend { pid: 0, token, peer, target: target.clone() },
+        serve: None,
+        born: Instant::now(),
+    };
+    let wanted = config.get_target_session_attrs();
+    if wanted != TargetSessionAttrs::Any {
+        let read_only = connection.single("SHOW transaction_read_only").await? == "on";
+        if read_only != (wanted == TargetSessionAttrs::ReadOnly) {
+            return Err(Unreachable::WrongKind);
+        }
+    }
+    let pid = connection.single("SELECT pg_catalog.pg_backend_pid()").await?;
+    connection.backend.pid = pid.parse().unwrap_or(0);
+    Ok((connection, client, driver))
 }
 
 impl Backend {
     /// Asks the server to cancel what runs on the connection, and returns when the signal has been sent.
-    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Unreachable> {
+    pub(crate) async fn cancel(&self) -> Result<(), Unreachable> {
         let socket = UntilEof(self.peer.dial(&self.target).await.map_err(Unreachable::Socket)?);
         let tls = self.peer.tls::<UntilEof<Socket>>(&self.target)?;
-        token.cancel_query_raw(socket, tls).await.map_err(Unreachable::Postgres)
+        self.token.cancel_query_raw(socket, tls).await.map_err(Unreachable::Postgres)
     }
 
     /// Ends the process from another connection. A login role may do that to its own backends.
@@ -186,95 +179,6 @@ impl Backend {
         let mut spare = Connection::open(&self.target).await?;
         spare.single(&format!("SELECT pg_catalog.pg_terminate_backend({})", self.pid)).await?;
         Ok(())
-    }
-}
-
-/// The time is over.
-#[derive(Debug)]
-pub(crate) struct Late;
-
-impl Link {
-    /// Waits for `work` of this connection's client, and of nothing else.
-    pub(crate) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        poll_fn(|cx| self.step(work.as_mut(), cx)).await
-    }
-
-    /// The same until a deadline, also when a flood of notices uses up tokio's budget. An answer that comes with the deadline wins.
-    pub(crate) async fn drive_until<T>(
-        &mut self,
-        deadline: tokio::time::Instant,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Late> {
-        let mut work = pin!(work);
-        match &mut self.alarm {
-            Some(alarm) => alarm.as_mut().reset(deadline),
-            None => self.alarm = Some(Box::pin(tokio::time::sleep_until(deadline))),
-        }
-        poll_fn(|cx| {
-            if let Poll::Ready(outcome) = self.step(work.as_mut(), cx) {
-                return Poll::Ready(Ok(outcome));
-            }
-            match &mut self.alarm {
-                Some(alarm) => pin!(tokio::task::unconstrained(alarm.as_mut())).poll(cx).map(|()| Err(Late)),
-                None => Poll::Pending,
-            }
-        })
-        .await
-    }
-
-    /// Hands what `work` wants sent to the socket, and what the socket gives to `work`.
-    fn step<T>(&mut self, mut work: Pin<&mut impl Future<Output = T>>, cx: &mut Context<'_>) -> Poll<T> {
-        // `work` moves only by what the driver does to it, and is looked at after every move of the driver. So it needs
-        // no waker; with one, each answer would wake this task once more when all is done.
-        let quiet = &mut Context::from_waker(Waker::noop());
-        if let Poll::Ready(outcome) = work.as_mut().poll(quiet) {
-            return Poll::Ready(outcome);
-        }
-        advance(&mut self.driver, self.notices.as_ref(), cx);
-        work.poll(quiet)
-    }
-}
-
-/// Reads and writes as much as the socket allows.
-fn advance(link: &mut Option<Driver>, notices: Option<&Notices>, cx: &mut Context<'_>) {
-    while let Some(driver) = link {
-        match driver.poll_message(cx) {
-            Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => {
-                // A client that does not keep up misses some; each tells the whole state.
-                if notice.code().code() == FOR_THE_CLIENT
-                    && let Some(notices) = notices
-                    && let Some(message) = notification(notice.message())
-                {
-                    _ = notices.try_send(message);
-                }
-            }
-            // Any other notice may hold rows.
-            Poll::Ready(Some(Ok(_))) => {}
-            Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(reason = %reason(&error), "a connection to Postgres ended");
-                *link = None;
-            }
-            Poll::Ready(None) => *link = None,
-            Poll::Pending => return,
-        }
-    }
-}
-
-impl Drop for Link {
-    /// Drives it in the background, until its client is gone and the server has been told goodbye. Without a runtime (the
-    /// process is ending) the socket is closed.
-    fn drop(&mut self) {
-        let mut driver = self.driver.take();
-        if driver.is_some()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            // Not a link: a runtime that is ending drops what it is given, and a link would be spawned for ever.
-            runtime.spawn(poll_fn(move |cx| {
-                advance(&mut driver, None, cx);
-                if driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
-            }));
-        }
     }
 }
 
@@ -287,6 +191,9 @@ pub(crate) enum Unreachable {
     /// The server refused, or the handshake failed.
     #[error("{}", reason(.0))]
     Postgres(tokio_postgres::Error),
+    /// A statement on the new connection failed.
+    #[error("{0}")]
+    Failed(#[from] Failed),
     /// `target_session_attrs` is not met.
     #[error("no server fits target_session_attrs")]
     WrongKind,
@@ -297,11 +204,17 @@ impl Unreachable {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Unreachable::Socket(_) | Unreachable::WrongKind => true,
-            Unreachable::Postgres(error) => match error.code() {
-                // 57P03 starting up or shutting down, 53300 too many connections.
-                Some(code) => code.code().starts_with("57P") || code.code() == "53300",
-                None => true,
-            },
+            // 57P03 starting up or shutting down, 53300 too many connections.
+            _ => self.code().is_none_or(|code| code.starts_with("57P") || code == "53300"),
+        }
+    }
+
+    /// The SQLSTATE, if the server has answered.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Unreachable::Postgres(error) => error.code().map(SqlState::code),
+            Unreachable::Failed(error) => error.code(),
+            Unreachable::Socket(_) | Unreachable::WrongKind => None,
         }
     }
 }

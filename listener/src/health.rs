@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio_postgres::SimpleQueryMessage;
 
-use crate::connection::{Connection, Unreachable, reason};
+use crate::connection::Connection;
 use crate::database::Target;
 
 /// Longest wait for Postgres.
@@ -97,27 +96,19 @@ impl Health {
                 Ok(connection) => connection,
                 Err(error) => {
                     tracing::debug!(reason = %error, "no connection for the health check");
-                    let told = match error {
-                        Unreachable::Postgres(error) if error.as_db_error().is_some() => {
-                            "Postgres refuses the listener's connection"
-                        }
-                        _ => "Postgres cannot be reached",
+                    let told = match error.code() {
+                        Some(_) => "Postgres refuses the listener's connection",
+                        None => "Postgres cannot be reached",
                     };
                     return (Finding::unhealthy(told), None);
                 }
             },
         };
-        match connection.simple_query("SELECT mcp.health()").await {
-            Ok(messages) => {
-                let report = messages.iter().find_map(|message| match message {
-                    SimpleQueryMessage::Row(row) => row.get(0),
-                    _ => None,
-                });
-                (Finding::read(report.unwrap_or_default()), Some(connection))
-            }
+        match connection.single("SELECT mcp.health()").await {
+            Ok(report) => (Finding::read(&report), Some(connection)),
             Err(error) => {
-                tracing::debug!(reason = %reason(&error), "the health check failed");
-                let told = match error.code().map(|code| code.code()) {
+                tracing::debug!(reason = %error, "the health check failed");
+                let told = match error.code() {
                     Some("42883" | "3F000") => {
                         "the extension fluxbase_mcp_ext is not in the database: run fluxbase init"
                     }

@@ -46,10 +46,12 @@ pub mod database;
 mod events;
 mod functions;
 mod health;
+mod lent;
 mod pending;
 mod pool;
 mod replicas;
 mod tls;
+mod wire;
 
 pub use certificate::Certificate;
 pub use config::Config;

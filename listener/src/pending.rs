@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::connection::Connection;
 use crate::database::Target;
@@ -138,8 +138,7 @@ async fn ended(target: &Arc<Target>, connection: &mut Option<Connection>, last: 
             None => connection.insert(Connection::open(target).await.ok()?),
         };
         let wait = format!("CALL mcp._wait({last}, {})", WAIT.as_millis());
-        let Connection { client, link, .. } = &mut *connection;
-        link.drive_until(Instant::now() + 2 * WAIT, client.batch_execute(&wait)).await.ok()?.ok()?;
+        timeout(2 * WAIT, connection.rows(&wait)).await.ok()?.ok()?;
         connection.single(&format!("SELECT mcp._ended({last})")).await.ok()
     };
     timeout(3 * WAIT, asked).await.ok().flatten()

@@ -227,7 +227,7 @@ impl Pool {
 
     fn give_back(&self, connection: Box<Connection>) {
         // One that has ended unnoticed is noticed by whoever takes it.
-        if !connection.client.is_closed() && connection.born.elapsed() < MAX_AGE {
+        if !connection.wire.has_ended() && connection.born.elapsed() < MAX_AGE {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
@@ -315,8 +315,12 @@ impl Drop for Lease {
 
 /// Stops a statement that nobody waits for. True if the connection is clean afterwards.
 async fn stop(connection: &mut Connection) -> bool {
+    if connection.wire.is_half_said() {
+        // The server has not begun; once the connection is closed it never will.
+        return false;
+    }
     let deadline = Instant::now() + GRACE;
-    let cancelled = timeout_at(deadline, connection.backend.cancel(connection.client.cancel_token())).await;
+    let cancelled = timeout_at(deadline, connection.backend.cancel()).await;
     if matches!(cancelled, Ok(Ok(())))
         && matches!(timeout_at(deadline, connection.settle()).await, Ok(Ok(())))
     {

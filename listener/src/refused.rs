@@ -80,10 +80,7 @@ impl Refused {
         }
         let told = timeout(WITHIN, async {
             let mut connection = Connection::open(target).await.map_err(|error| error.to_string())?;
-            connection
-                .simple_query(&statement(&counts))
-                .await
-                .map_err(|error| crate::connection::reason(&error))
+            connection.rows(&statement(&counts)).await.map_err(|error| error.to_string())
         });
         let failed = match told.await {
             Ok(Ok(_)) => return,

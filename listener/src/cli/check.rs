@@ -10,12 +10,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio_postgres::SimpleQueryMessage;
 
 use super::finding::{self, Finding};
 use crate::certificate;
 use crate::config::{Config, ConfigError, Listen};
-use crate::connection::{Connection, Unreachable, reason};
+use crate::connection::Connection;
 use crate::database::Target;
 
 /// What to do when MCP is switched off.
@@ -174,11 +173,11 @@ async fn database(target: Arc<Target>, findings: &mut Findings) {
     let mut connection = match Connection::open(&target).await {
         Ok(connection) => connection,
         Err(error) => {
-            let remedy = match &error {
-                Unreachable::Postgres(error) if error.as_db_error().is_some() => {
+            let remedy = match error.code() {
+                Some(_) => {
                     "Look at user, password and pg_hba.conf; fluxbase init shows the listener's connection."
                 }
-                _ => "Is Postgres running there? Look at host and port.",
+                None => "Is Postgres running there? Look at host and port.",
             };
             findings.error(TOPIC, format!("cannot connect to {target}: {error}"), remedy);
             return;
@@ -278,16 +277,10 @@ async fn health(connection: &mut Connection, own: &str, findings: &mut Findings)
 /// The first row of a statement, as text.
 async fn values(connection: &mut Connection, sql: &str) -> Result<Vec<Option<String>>, String> {
     let within = std::time::Duration::from_secs(10);
-    let asked = tokio::time::timeout(within, connection.simple_query(sql)).await;
-    let messages =
-        asked.map_err(|_| "no answer in ten seconds".to_owned())?.map_err(|error| reason(&error))?;
-    let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
-        }
-        _ => None,
-    });
-    Ok(row.unwrap_or_default())
+    let asked = tokio::time::timeout(within, connection.rows(sql)).await;
+    let rows =
+        asked.map_err(|_| "no answer in ten seconds".to_owned())?.map_err(|error| error.to_string())?;
+    Ok(rows.into_iter().next().unwrap_or_default())
 }
 
 #[cfg(test)]

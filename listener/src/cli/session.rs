@@ -19,8 +19,8 @@ impl Session {
         const WAYS: &str = "Give the database with --database-url postgres://user:password@host:5432/database, with \
                             FLUXBASE_DATABASE_URL, or with PGHOST, PGPORT, PGUSER, PGDATABASE and PGPASSWORD.";
         let target = Arc::new(Target::find(url).map_err(|error| Failure::new(error.to_string()).hint(WAYS))?);
-        match Connection::open(&target).await {
-            Ok(connection) => Ok(Session { target, client: connection.into_client() }),
+        match Connection::client(&target).await {
+            Ok(client) => Ok(Session { target, client }),
             Err(error) => {
                 Err(Failure::new(format!("cannot connect to Postgres at {target}: {error}")).hint(WAYS))
             }

@@ -98,9 +98,8 @@ impl Source {
         let client = match self.client.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
             None => {
-                let connection = tokio::time::timeout(PATIENCE, Connection::open(&self.target)).await;
-                let connection = connection.map_err(|_| "no connection".to_owned())?;
-                connection.map_err(|error| error.to_string())?.into_client()
+                let client = tokio::time::timeout(PATIENCE, Connection::client(&self.target)).await;
+                client.map_err(|_| "no connection".to_owned())?.map_err(|error| error.to_string())?
             }
         };
         self.secrets.read(&client).await?;

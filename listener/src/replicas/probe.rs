@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
-use tokio_postgres::SimpleQueryMessage;
 
 use super::Standby;
 use super::freshness::{Compared, History, Lsn};
 use crate::connection::{Connection, Unreachable};
 use crate::database::Target;
+use crate::wire::Row;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// A server that does not answer within this time is taken for one that is away.
@@ -104,22 +104,18 @@ async fn ask_once(
         None => {
             let mut connection = Connection::open(target).await?;
             // PUBLIC may, unless an administrator took that away: then it is not compared.
-            let [system, _] = connection.simple_query(SYSTEM).await.map_or([None; 2], |row| numbers(&row));
+            let [system, _] = connection.rows(SYSTEM).await.map_or([None; 2], |row| numbers(&row));
             (connection, system)
         }
     };
-    let row = connection.simple_query(sql).await.map_err(Unreachable::Postgres)?;
+    let row = connection.rows(sql).await?;
     let [place, page] = numbers(&row);
     Ok((connection, Answer { place, page: page.unwrap_or(8192), system }))
 }
 
 /// The first two columns of the only row.
-fn numbers(messages: &[SimpleQueryMessage]) -> [Option<u64>; 2] {
-    let row = messages.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    [0, 1].map(|column| row.and_then(|row| row.try_get(column).ok()??.parse().ok()))
+fn numbers(rows: &[Row]) -> [Option<u64>; 2] {
+    [0, 1].map(|column| rows.first()?.get(column)?.as_deref()?.parse().ok())
 }
 
 fn every() -> tokio::time::Interval {

@@ -49,8 +49,8 @@ pub(super) async fn reach(url: Option<&str>, findings: &mut Vec<Finding>) -> Opt
             return None;
         }
     };
-    let client = match Connection::open(&target).await {
-        Ok(connection) => connection.into_client(),
+    let client = match Connection::client(&target).await {
+        Ok(client) => client,
         Err(error) => {
             let told = format!("cannot connect to Postgres at {target}: {error}");
             findings.push(Finding::new("error", "connection", told).remedy(remedy(&error, &target)));
@@ -78,7 +78,7 @@ fn remedy(error: &Unreachable, target: &Target) -> String {
             ErrorKind::PermissionDenied => "This user may not enter the folder of the socket. Use TCP: a host such as 127.0.0.1.".to_owned(),
             _ => format!("Mend the host. {WAYS}"),
         },
-        Unreachable::Postgres(error) => match error.code().map(|code| code.code()) {
+        Unreachable::Postgres(_) | Unreachable::Failed(_) => match error.code() {
             Some("28P01") => "The password is wrong, or the role has none. For the listener's role: fluxbase init --new-password".to_owned(),
             Some("28000") => format!(
                 "pg_hba.conf has no line for this, or the role may not log in. A line such as: host  all  {}  127.0.0.1/32  scram-sha-256; then SELECT pg_reload_conf();",
