@@ -23,16 +23,6 @@ BEGIN
 END
 $$;
 
--- Tells workers that there may be something to do, or somebody to cancel, once this transaction has committed.
-CREATE FUNCTION mcp._jobs_wake() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM mcp._wake_jobs(TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'queue');
-    RETURN NULL;
-END
-$$;
-
 CREATE FUNCTION mcp._install_jobs() RETURNS SETOF pg_catalog.text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -57,6 +47,22 @@ BEGIN
         RETURN;
     END IF;
     GRANT USAGE ON SCHEMA jobs TO mcp_owner;
+    -- Texts, not parsed bodies: policies and triggers of the tables hang on these two alone, so that DROP EXTENSION leaves them as they are.
+    IF to_regprocedure('jobs.user_id()') IS NULL THEN
+        CREATE FUNCTION jobs.user_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT mcp.claim(''sub'')';
+        COMMENT ON FUNCTION jobs.user_id() IS 'The user of the key in whose name a tool runs; NULL when there is none.';
+        -- For PUBLIC on purpose: it tells a session nothing but its own claim, and every role's policies call it.
+        GRANT EXECUTE ON FUNCTION jobs.user_id() TO PUBLIC;
+        RETURN NEXT 'function jobs.user_id() created';
+    END IF;
+    IF to_regprocedure('jobs.wake()') IS NULL THEN
+        CREATE FUNCTION jobs.wake() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+            AS 'BEGIN PERFORM mcp._wake_jobs(TG_OP = ''UPDATE'' AND TG_TABLE_NAME = ''queue''); RETURN NULL; END';
+        COMMENT ON FUNCTION jobs.wake() IS
+            'Tells workers that there may be something to do, or somebody to cancel, once the transaction has committed.';
+        REVOKE EXECUTE ON FUNCTION jobs.wake() FROM PUBLIC;
+        RETURN NEXT 'function jobs.wake() created';
+    END IF;
     IF to_regclass('jobs.functions') IS NULL THEN
         CREATE TABLE jobs.functions (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -108,7 +114,7 @@ BEGIN
             USING (cardinality(require_roles) = 0 OR current_user::text = ANY (require_roles));
         -- A new schedule may come sooner than what workers wait for. What they write themselves, next_run_at, wakes nobody.
         CREATE TRIGGER wake AFTER INSERT OR UPDATE OF schedule, enabled ON jobs.functions
-            FOR EACH STATEMENT EXECUTE FUNCTION mcp._jobs_wake();
+            FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake();
         RETURN NEXT 'table jobs.functions created';
     ELSE
         RETURN NEXT 'table jobs.functions is there already and was left as it is';
@@ -176,10 +182,10 @@ BEGIN
         ALTER TABLE jobs.queue ENABLE ROW LEVEL SECURITY;
         ALTER TABLE jobs.queue OWNER TO mcp_owner;
         CREATE POLICY owner ON jobs.queue FOR SELECT
-            USING (slot IS NULL AND CASE WHEN created_by IS NULL THEN role_name = current_user::text AND (SELECT mcp.claim('sub')) IS NULL
-                                         ELSE created_by = (SELECT mcp.claim('sub')) END);
+            USING (slot IS NULL AND CASE WHEN created_by IS NULL THEN role_name = current_user::text AND (SELECT jobs.user_id()) IS NULL
+                                         ELSE created_by = (SELECT jobs.user_id()) END);
         CREATE TRIGGER wake AFTER INSERT OR UPDATE OF cancel_requested_at ON jobs.queue
-            FOR EACH STATEMENT EXECUTE FUNCTION mcp._jobs_wake();
+            FOR EACH STATEMENT EXECUTE FUNCTION jobs.wake();
         RETURN NEXT 'table jobs.queue created';
     ELSE
         RETURN NEXT 'table jobs.queue is there already and was left as it is';

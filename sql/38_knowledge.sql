@@ -113,6 +113,23 @@ BEGIN
         COMMENT ON COLUMN ai.knowledge_bases.embedding_model IS 'The model that its vectors are of, and that a question is asked of.';
         COMMENT ON COLUMN ai.knowledge_bases.next_model IS 'The model that takes the place of embedding_model when all of its vectors are there.';
     END IF;
+    -- Texts, not parsed bodies: policies, a default and a trigger of the tables hang on these two alone, so that DROP EXTENSION leaves them.
+    IF to_regprocedure('ai.user_id()') IS NULL THEN
+        CREATE FUNCTION ai.user_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT mcp.claim(''sub'')';
+        COMMENT ON FUNCTION ai.user_id() IS 'The user of the key in whose name a tool runs; NULL when there is none.';
+        -- For PUBLIC on purpose: it tells a session nothing but its own claim, and every role's policies call it.
+        GRANT EXECUTE ON FUNCTION ai.user_id() TO PUBLIC;
+        RETURN NEXT 'function ai.user_id() created';
+    END IF;
+    GRANT USAGE, CREATE ON SCHEMA ai TO mcp_owner;
+    IF to_regprocedure('ai.document_changed()') IS NULL THEN
+        CREATE FUNCTION ai.document_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+            AS 'BEGIN PERFORM mcp._document_changed(TG_RELID, TG_OP, CASE TG_OP WHEN ''UPDATE'' THEN OLD END, NEW); RETURN NULL; END';
+        COMMENT ON FUNCTION ai.document_changed() IS 'Cuts a document that was added or changed into chunks, in the same transaction.';
+        REVOKE EXECUTE ON FUNCTION ai.document_changed() FROM PUBLIC;
+        ALTER FUNCTION ai.document_changed() OWNER TO mcp_owner;
+        RETURN NEXT 'function ai.document_changed() created';
+    END IF;
     IF to_regclass('ai.documents') IS NULL THEN
         CREATE TABLE ai.documents (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -123,7 +140,7 @@ BEGIN
             mime_type text CHECK (length(mime_type) <= 200),
             tags text[] NOT NULL DEFAULT '{}' CHECK (cardinality(tags) <= 100),
             metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object' AND length(metadata::text) <= 20000),
-            owner_id text DEFAULT mcp.claim('sub'),
+            owner_id text DEFAULT ai.user_id(),
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now()
         );
@@ -136,19 +153,18 @@ BEGIN
         CREATE POLICY read ON ai.documents FOR SELECT USING (EXISTS (
             SELECT FROM ai.knowledge_bases AS k
              WHERE k.id = knowledge_base_id AND (current_user <> 'anon' OR k.visibility = 'public')
-               AND (k.visibility IN ('shared', 'public') OR owner_id IS NULL OR owner_id = (SELECT mcp.claim('sub')))));
-        CREATE POLICY add ON ai.documents FOR INSERT WITH CHECK (owner_id = (SELECT mcp.claim('sub')) AND EXISTS (
+               AND (k.visibility IN ('shared', 'public') OR owner_id IS NULL OR owner_id = (SELECT ai.user_id()))));
+        CREATE POLICY add ON ai.documents FOR INSERT WITH CHECK (owner_id = (SELECT ai.user_id()) AND EXISTS (
             SELECT FROM ai.knowledge_bases AS k WHERE k.id = knowledge_base_id AND k.enabled AND current_user::text = ANY (k.write_roles)));
-        CREATE POLICY change ON ai.documents FOR UPDATE USING (owner_id = (SELECT mcp.claim('sub')))
-            WITH CHECK (owner_id = (SELECT mcp.claim('sub')) AND EXISTS (
+        CREATE POLICY change ON ai.documents FOR UPDATE USING (owner_id = (SELECT ai.user_id()))
+            WITH CHECK (owner_id = (SELECT ai.user_id()) AND EXISTS (
                 SELECT FROM ai.knowledge_bases AS k WHERE k.id = knowledge_base_id AND k.enabled AND current_user::text = ANY (k.write_roles)));
-        CREATE POLICY remove ON ai.documents FOR DELETE USING (owner_id = (SELECT mcp.claim('sub')));
-        CREATE TRIGGER chunks AFTER INSERT OR UPDATE ON ai.documents FOR EACH ROW EXECUTE FUNCTION mcp._document_changed();
+        CREATE POLICY remove ON ai.documents FOR DELETE USING (owner_id = (SELECT ai.user_id()));
+        CREATE TRIGGER chunks AFTER INSERT OR UPDATE ON ai.documents FOR EACH ROW EXECUTE FUNCTION ai.document_changed();
         RETURN NEXT 'table ai.documents created';
     ELSE
         RETURN NEXT 'table ai.documents is there already and was left as it is';
     END IF;
-    GRANT USAGE, CREATE ON SCHEMA ai TO mcp_owner;
     GRANT SELECT, INSERT, UPDATE ON ai.knowledge_bases TO mcp_owner;
     GRANT REFERENCES ON ai.documents TO mcp_owner;
     -- The type of the vectors. Where pgvector comes later, this is run again.
@@ -324,21 +340,22 @@ END
 $$;
 
 -- A document was added or changed: its chunks follow in the same transaction. A chunk whose text stays keeps its vector.
-CREATE FUNCTION mcp._document_changed() RETURNS trigger
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION mcp._document_changed(relation pg_catalog.oid, operation pg_catalog.text, old pg_catalog.record, new pg_catalog.record)
+    RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     base record;
     chunks regclass;
     old_ids uuid[];
     more text := '';
-    moved bool := TG_OP = 'UPDATE' AND NEW.knowledge_base_id IS DISTINCT FROM OLD.knowledge_base_id;
+    moved bool := operation = 'UPDATE' AND NEW.knowledge_base_id IS DISTINCT FROM OLD.knowledge_base_id;
 BEGIN
     -- Not switched off by whoever calls: the trigger is on no other table.
-    IF TG_RELID IS DISTINCT FROM to_regclass('ai.documents')::oid OR NOT mcp._documents_there() THEN
-        RAISE EXCEPTION 'mcp._document_changed() is for ai.documents alone' USING ERRCODE = 'trigger_protocol_violation';
+    IF relation IS DISTINCT FROM to_regclass('ai.documents')::oid OR NOT mcp._documents_there() THEN
+        RAISE EXCEPTION 'mcp._document_changed() is for ai.documents alone' USING ERRCODE = 'trigger_protocol_violated';
     END IF;
-    IF TG_OP = 'UPDATE' AND NEW.id IS DISTINCT FROM OLD.id THEN
+    IF operation = 'UPDATE' AND NEW.id IS DISTINCT FROM OLD.id THEN
         RAISE EXCEPTION 'the id of a document cannot be changed. Nothing was changed.' USING ERRCODE = 'feature_not_supported';
     END IF;
     SELECT k.* INTO base FROM ai.knowledge_bases AS k WHERE k.id = NEW.knowledge_base_id AND k.chunk_strategy IS NOT NULL;
@@ -350,11 +367,11 @@ BEGIN
     IF moved THEN
         PERFORM mcp._forget_chunks(OLD.knowledge_base_id, OLD.id);
     END IF;
-    IF TG_OP = 'UPDATE' AND NOT moved AND NEW.content = OLD.content THEN
+    IF operation = 'UPDATE' AND NOT moved AND NEW.content = OLD.content THEN
         EXECUTE format('UPDATE %s SET document_title = $2, tags = $3, metadata = $4, owner_id = $5
                          WHERE document_id = $1 AND (document_title, tags, metadata, owner_id) IS DISTINCT FROM ($2, $3, $4, $5)', chunks)
           USING NEW.id, NEW.title, NEW.tags, NEW.metadata, NEW.owner_id;
-        RETURN NULL;
+        RETURN;
     END IF;
     EXECUTE format('SELECT array_agg(id) FROM %s WHERE document_id = $1', chunks) INTO old_ids USING NEW.id;
     IF base.next_model IS NOT NULL THEN
@@ -370,10 +387,9 @@ BEGIN
       USING NEW.id, NEW.title, NEW.tags, NEW.metadata, NEW.owner_id, NEW.content, base.chunk_strategy, base.chunk_size, base.chunk_overlap, old_ids;
     EXECUTE format('DELETE FROM %s WHERE id = ANY ($1)', chunks) USING old_ids;
     PERFORM mcp._wake_embedding();
-    RETURN NULL;
 END
 $$;
-ALTER FUNCTION mcp._document_changed() OWNER TO mcp_owner;
+ALTER FUNCTION mcp._document_changed(pg_catalog.oid, pg_catalog.text, pg_catalog.record, pg_catalog.record) OWNER TO mcp_owner;
 
 -- Removes the chunks of a document from a knowledge base that it left.
 CREATE FUNCTION mcp._forget_chunks(knowledge_base pg_catalog.uuid, document pg_catalog.uuid) RETURNS pg_catalog.void

@@ -22,6 +22,8 @@ const LOOK: i64 = 1000;
 const BATCH: usize = 256 * 1024;
 /// Between two upkeeps, in microseconds.
 const UPKEEP: i64 = 3_600_000_000;
+/// Between two looks whether the database still has an audit, in microseconds: without one nothing is left to fail.
+const PRESENCE: i64 = 10_000_000;
 /// After a failure, in milliseconds.
 const AGAIN: i64 = 1000;
 /// How long the other sessions are waited for at the end, in steps of twenty milliseconds.
@@ -66,7 +68,7 @@ pub extern "C-unwind" fn fluxbase_mcp_audit_main(argument: pg_sys::Datum) {
     if !SHARED.exclusive().enter(database) {
         process::exit();
     }
-    let mut writer = Writer { database, upkeep_at: 0, failure: String::new() };
+    let mut writer = Writer { database, present_at: 0, upkeep_at: 0, failure: String::new() };
     while !process::must_end() {
         if !writer.round() {
             process::exit();
@@ -83,6 +85,7 @@ unsafe extern "C-unwind" fn ended(_code: i32, argument: pg_sys::Datum) {
 
 struct Writer {
     database: u32,
+    present_at: i64,
     upkeep_at: i64,
     /// What the last failure was, to be said once.
     failure: String,
@@ -100,6 +103,13 @@ struct Batch {
 impl Writer {
     /// Writes what is there, and waits; false when it is to end.
     fn round(&mut self) -> bool {
+        if now() >= self.present_at {
+            self.present_at = now() + PRESENCE;
+            if !is_installed() {
+                self.forget();
+                return false;
+            }
+        }
         if now() >= self.upkeep_at {
             self.upkeep_at = now() + UPKEEP;
             if let Err(failed) = process::transaction(|| sql("SELECT mcp._maintain_audit()")) {

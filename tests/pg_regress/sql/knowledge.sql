@@ -55,11 +55,19 @@ SELECT t.via('kb a', 'add_document', '{"knowledge_base": "help", "content": "x"}
 SELECT t.via('kb a', 'delete_document', '{"document_id": "x"}'), t.via('kb a', 'delete_document', '{}');
 SELECT t.via('kb reads', 'add_document', '{"knowledge_base": "docs", "content": "x"}');
 SELECT t.via('kb a', 'query_table', '{"table": "ai.chunks_docs"}');
+CREATE TABLE t.mine (id uuid, knowledge_base_id uuid, content text);
+ALTER TABLE t.mine OWNER TO authenticated;
 SET ROLE authenticated;
 SELECT t.try($$INSERT INTO ai.chunks_docs (document_id, chunk_index, content, start_offset, end_offset, tags, metadata, content_hash) VALUES (gen_random_uuid(), 0, 'x', 0, 1, '{}', '{}', '')$$);
 SELECT t.try($$SELECT mcp._embedding_claim(1, 1)$$), t.try($$SELECT ai.create_knowledge_base('x', dimensions => 1)$$), t.try($$SELECT mcp._drop_chunks('chunks_docs')$$);
+-- What cuts documents is called by its trigger alone, and put on no other table.
+SELECT t.try($$SELECT mcp._document_changed('ai.documents'::regclass, 'INSERT', NULL, ROW(1))$$);
+SELECT t.try($$CREATE TRIGGER mine AFTER INSERT ON t.mine FOR EACH ROW EXECUTE FUNCTION ai.document_changed()$$);
 SELECT count(*) FROM ai.chunks_docs;
 RESET ROLE;
+CREATE TRIGGER mine AFTER INSERT ON t.mine FOR EACH ROW EXECUTE FUNCTION ai.document_changed();
+SELECT t.try($$INSERT INTO t.mine SELECT gen_random_uuid(), k.id, 'x' FROM ai.knowledge_bases AS k$$);
+DROP TABLE t.mine;
 SET ROLE mcp_jobs;
 SELECT t.try($$SELECT mcp._embedding_claim(1, 1)$$), t.try($$SELECT count(*) FROM ai.documents$$), t.try($$SELECT count(*) FROM ai.chunks_docs$$);
 RESET ROLE;
