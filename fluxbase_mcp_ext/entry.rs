@@ -82,6 +82,7 @@ CREATE FUNCTION mcp._serve(request pg_catalog.text, credential pg_catalog.text, 
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
 fn serve(request: &str, credential: &str, transport: &str) -> String {
+    show_as_active();
     let transport = serde_json::from_str::<Transport>(transport).map(Some);
     let reply = reply_to_credential(request, credential, transport, true);
     let body = reply.body.unwrap_or_default();
@@ -96,6 +97,23 @@ fn serve(request: &str, credential: &str, transport: &str) -> String {
     text.push_str(if guard::spent() { " drop\n" } else { "\n" });
     text.push_str(&body);
     text
+}
+
+/// A call by Postgres's function call message is shown in pg_stat_activity as a statement is, `active` and with the text of one. Otherwise its state is
+/// one that hardly any query for long-running work asks for, and its text that of the statement before it.
+#[allow(unsafe_code)]
+fn show_as_active() {
+    // SAFETY: reads the entry of this backend, which nobody else writes; to report copies a constant into it and raises no error.
+    unsafe {
+        if let Some(entry) = pg_sys::MyBEEntry.as_ref()
+            && entry.st_state == pg_sys::BackendState::STATE_FASTPATH
+        {
+            pg_sys::pgstat_report_activity(
+                pg_sys::BackendState::STATE_RUNNING,
+                c"SELECT mcp._serve($1, $2, $3)".as_ptr(),
+            );
+        }
+    }
 }
 
 /// Messages up to this size, in bytes, are read at once.

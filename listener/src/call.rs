@@ -23,7 +23,7 @@ use crate::pending;
 use crate::pool::{GRACE, Lane, Lease, NoLease, Pool, end_backend};
 use crate::wire::{self, Failed, Late, ServerError};
 
-/// Asked once on each connection. `pg_stat_activity` shows it for as long as the connection lives.
+/// Asked once on each connection.
 const FIND: &str = "SELECT 'mcp._serve(pg_catalog.text,pg_catalog.text,pg_catalog.text)'::pg_catalog.regprocedure::pg_catalog.oid";
 
 /// Further attempts after a conflict with another transaction.

@@ -1,10 +1,30 @@
 # shellcheck shell=bash
 # The cluster of the benchmarks: made in a folder of its own and gone when the script ends. To be sourced after scripts/cluster.sh.
 
+# service_group: a control group of our own for processor time, as systemd and containers give one to Postgres. Without it Linux gives each
+# session, and so each backend, a scheduling group of its own (autogroup), under which one of many backends may wait for half a second: see
+# docs/decisions/0026. Sets BENCH_SCHEDULING, which docs/benchmarks.md tells. Needs root; without it all is measured as it is.
+service_group() {
+    local parent=/sys/fs/cgroup/cpu group
+    export BENCH_SCHEDULING="no autogroup"
+    [[ $(cat /proc/sys/kernel/sched_autogroup_enabled 2>/dev/null || echo 0) == 1 ]] || return 0
+    [[ -d $parent ]] || parent=/sys/fs/cgroup
+    group=$parent/fluxbase-bench-$$
+    if mkdir "$group" 2>/dev/null && { [[ -e $group/cpu.shares || -e $group/cpu.weight ]] || echo +cpu >"$parent/cgroup.subtree_control"; } 2>/dev/null &&
+        echo $$ 2>/dev/null >"$group/cgroup.procs"; then
+        at_exit "echo $$ >'$parent/cgroup.procs'; rmdir '$group'"
+        BENCH_SCHEDULING="a control group for all, as a service has"
+        return 0
+    fi
+    rmdir "$group" 2>/dev/null || true
+    BENCH_SCHEDULING="autogroup (kernel.sched_autogroup_enabled): tails are longer than those of a service"
+}
+
 # bench_cluster: makes it, starts it and loads tests/bench/schema.sql; sets work, socket, psql. Further settings on standard input.
 bench_cluster() {
     [[ -n ${FLUXBASE_BIN:-} && -n ${FLUXBASE_TEST_PG_BIN:-} ]] || die "nothing is built for the benchmark." "Write: make bench"
     PG_BIN=$FLUXBASE_TEST_PG_BIN
+    service_group
     work=$FLUXBASE_TEST_STATE/bench-$$
     as_user mkdir -m 0700 "$work"
     at_exit 'cluster_stop "$work/data"; rm -rf "$work"'

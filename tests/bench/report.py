@@ -121,6 +121,7 @@ def machine(busy):
     return [
         f"- {os.cpu_count()} cores of {cpu[1] if cpu else platform.machine()}, {memory:.0f} GiB, Linux {platform.release()}",
         f"- {output(BIN / 'postgres', '--version')}; {output('wrk', '-v').split(' [')[0]}; {output('rustc', '--version')}; release builds",
+        f"- scheduling: {os.environ.get('BENCH_SCHEDULING', 'unknown')}",
         f"- {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC, commit {output('git', 'rev-parse', '--short', 'HEAD') or 'unknown'}{changed}",
         f"- {ROUNDS} rounds, {SECONDS} s each after {WARMUP} s of warm-up; {CLIENTS} connections unless said otherwise, kept open; the pools of the listener and "
         f"the floor have {POOL} connections",

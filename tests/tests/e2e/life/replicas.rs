@@ -86,7 +86,7 @@ impl Pair {
         self.standby
             .log()
             .lines()
-            .filter(|line| line.contains(&mark) && line.contains("execute") && line.contains("mcp._serve"))
+            .filter(|line| line.contains(&mark) && line.contains("fastpath function call: \"_serve\""))
             .count()
     }
 }
