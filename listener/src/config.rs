@@ -102,7 +102,7 @@ pub struct Http {
     pub metrics: Option<Listen>,
     /// Origins whose pages may call the server from a browser (CORS), exactly as browsers write them. Default none.
     pub cors_origins: Vec<String>,
-    /// Connections to Postgres for all calls. Default 2 × cores.
+    /// Connections to Postgres for all calls. Default 4 × cores (docs/decisions/0026).
     pub pool_size: usize,
     /// Further connections that only short calls use. Default 2.
     pub reserved_connections: usize,
@@ -329,7 +329,7 @@ impl Http {
             tls: listen::tls(section)?,
             metrics: listen::metrics(section)?,
             cors_origins: listen::cors_origins(section)?,
-            pool_size: section.number("pool_size", 1, 2 * cores as u64, COUNT)? as usize,
+            pool_size: section.number("pool_size", 1, 4 * cores as u64, COUNT)? as usize,
             reserved_connections: section.number("reserved_connections", 0, 2, "a whole number, 0 or more")?
                 as usize,
             deadline: section.some_duration("deadline", Duration::from_secs(35))?,

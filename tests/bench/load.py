@@ -14,7 +14,7 @@ ROUNDS, SECONDS, WARMUP, CLIENTS = (
     int(os.environ.get(f"BENCH_{name}") or default)
     for name, default in (("ROUNDS", 5), ("SECONDS", 5), ("WARMUP", 1), ("CLIENTS", 16))
 )
-POOL = 2 * os.cpu_count()  # the listener's default
+POOL = 4 * os.cpu_count()  # the listener's default
 SERVERS = []
 
 
