@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::gucs::{self, Audit};
 use crate::identity::Refusal;
 use crate::jobs::process;
-use crate::{standby, tools};
+use crate::{standby, tools, variables};
 
 use shared::SHARED;
 
@@ -322,8 +322,7 @@ fn packed(sqlstate: &str) -> [u8; 5] {
 
 /// Now, as Postgres counts: microseconds since 2000.
 fn now() -> i64 {
-    // SAFETY: asks the system for the time.
-    unsafe { pg_sys::GetCurrentTimestamp() }
+    variables::GetCurrentTimestamp()
 }
 
 fn aborted(mut open: Open) {
@@ -340,8 +339,7 @@ fn close(open: &Open, outcome: Outcome, status: u16, rpc_code: i32) {
         // SAFETY: a variable of this process.
         pid: unsafe { pg_sys::MyProcPid },
         role: identity.role.to_u32(),
-        // SAFETY: reads a variable of this backend.
-        login: unsafe { pg_sys::GetSessionUserId() }.to_u32(),
+        login: variables::GetSessionUserId().to_u32(),
         times: 1,
         rows: open.rows,
         source: open.source,
@@ -364,8 +362,7 @@ fn close(open: &Open, outcome: Outcome, status: u16, rpc_code: i32) {
 fn settle() {
     register();
     // In a block of the caller's the call has ended, whatever the caller then does with what it got.
-    // SAFETY: reads the state of this backend.
-    let block = unsafe { pg_sys::IsTransactionBlock() };
+    let block = variables::IsTransactionBlock();
     if block || ENDED.with_borrow(Vec::len) > PENDING {
         hand_over();
     }

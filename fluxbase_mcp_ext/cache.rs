@@ -13,6 +13,8 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::{pg_guard, pg_sys};
 
+use crate::variables;
+
 thread_local! {
     static MESSAGES: Cell<u64> = const { Cell::new(0) };
     static REGISTERED: Cell<bool> = const { Cell::new(false) };
@@ -50,8 +52,7 @@ pub fn take_stale() -> Stale {
     let mut relations = RELATIONS.take();
     let mut everything = EVERYTHING.replace(0) > 0;
     let mut functions = FUNCTIONS.replace(false);
-    // SAFETY: returns a number that Postgres keeps for the statement.
-    let statement = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let statement = variables::GetCurrentStatementStartTimestamp();
     TOLD.with_borrow_mut(|told| {
         if told.statement == statement {
             told.everything |= everything;

@@ -24,7 +24,7 @@ mod pinned;
 mod temporary;
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys;
@@ -33,11 +33,19 @@ use pgrx::{PgTryBuilder, Spi};
 
 use crate::error::{self, Error};
 use crate::statement;
+use crate::variables;
 use pinned::{pin, pin_anew, set};
 
 pub use deadline::within;
 pub use leftovers::spent;
 pub use temporary::with_temporary_tables;
+
+unsafe extern "C-unwind" {
+    // Not pgrx's wrappers, for the reason that is in `variables`: they set or read variables (miscadmin.h, utils/guc.h), and cannot fail.
+    fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, security: *mut c_int);
+    fn SetUserIdAndSecContext(user: pg_sys::Oid, security: c_int);
+    fn NewGUCNestLevel() -> c_int;
+}
 
 /// What a body may do to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +79,8 @@ pub fn holds() -> bool {
 
 /// Whether nothing but the end of the whole transaction can undo what a body does now: its guard is the outermost one, and nobody had set a savepoint.
 pub fn is_outermost() -> bool {
-    // SAFETY: reads a variable of this backend. The transaction itself is level 1, the guard's subtransaction level 2.
-    holds() && DEPTH.get() == 1 && unsafe { pg_sys::GetCurrentTransactionNestLevel() } == 2
+    // The transaction itself is level 1, the guard's subtransaction level 2.
+    holds() && DEPTH.get() == 1 && variables::GetCurrentTransactionNestLevel() == 2
 }
 
 /// Counts the guards of this backend; dropping it, also while unwinding, takes the count back.
@@ -114,15 +122,15 @@ pub fn run<T>(
     unsafe {
         let nested = holds();
         // In a transaction block there may be cursors and locks of whoever began it.
-        let alone = actor.alone && !nested && !pg_sys::IsTransactionBlock();
+        let alone = actor.alone && !nested && !variables::IsTransactionBlock();
         let had_schema = alone && leftovers::has_temporary_schema();
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
         let mut user = pg_sys::InvalidOid;
         let mut security = 0;
-        pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
+        GetUserIdAndSecContext(&mut user, &mut security);
         let held = Held::enter(security);
-        let level = pg_sys::NewGUCNestLevel();
+        let level = NewGUCNestLevel();
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
 
@@ -133,7 +141,7 @@ pub fn run<T>(
             }
             pin(actor.settings, pg_sys::GucContext::PGC_USERSET);
             let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-            pg_sys::SetUserIdAndSecContext(if nested { user } else { actor.role }, security | lock as i32);
+            SetUserIdAndSecContext(if nested { user } else { actor.role }, security | lock as i32);
             if access == Access::Read {
                 pg_sys::XactReadOnly = true;
             }
@@ -155,7 +163,7 @@ pub fn run<T>(
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-        pg_sys::SetUserIdAndSecContext(user, security);
+        SetUserIdAndSecContext(user, security);
         pg_sys::AtEOXact_GUC(false, level);
         if alone {
             leftovers::end(access, had_schema);
@@ -205,11 +213,11 @@ pub fn as_role<T>(role: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
     unsafe {
         let mut user = pg_sys::InvalidOid;
         let mut security = 0;
-        pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
+        GetUserIdAndSecContext(&mut user, &mut security);
         let lock = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-        pg_sys::SetUserIdAndSecContext(role, security | lock as i32);
+        SetUserIdAndSecContext(role, security | lock as i32);
         let value = with_pinned_path(body);
-        pg_sys::SetUserIdAndSecContext(user, security);
+        SetUserIdAndSecContext(user, security);
         value
     }
 }
@@ -219,7 +227,7 @@ pub fn as_role<T>(role: pg_sys::Oid, body: impl FnOnce() -> T) -> T {
 pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
     // SAFETY: the level is closed on return; on an error the surrounding subtransaction closes it.
     unsafe {
-        let level = pg_sys::NewGUCNestLevel();
+        let level = NewGUCNestLevel();
         set(c"search_path", c"pg_catalog, pg_temp", pg_sys::GucContext::PGC_USERSET);
         let value = body();
         pg_sys::AtEOXact_GUC(false, level);
@@ -231,7 +239,7 @@ pub fn with_pinned_path<T>(body: impl FnOnce() -> T) -> T {
 pub fn with_settings<T>(settings: &[(CString, CString)], body: impl FnOnce() -> T) -> T {
     // SAFETY: as in `with_pinned_path`.
     unsafe {
-        let level = pg_sys::NewGUCNestLevel();
+        let level = NewGUCNestLevel();
         pin(settings, pg_sys::GucContext::PGC_USERSET);
         let value = body();
         pg_sys::AtEOXact_GUC(false, level);

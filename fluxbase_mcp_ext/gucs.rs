@@ -4,7 +4,7 @@
 //! guard holds (`NOT_WHILE_SEC_REST`), so that what policies read is what our code wrote. Other modules read settings only
 //! through the accessors here. This file does not say what the limits mean for a request: see `identity` and `dispatch`.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
@@ -592,6 +592,10 @@ pub fn confirm_above_rows() -> Option<u64> {
     u64::try_from(CONFIRM_ABOVE_ROWS.get()).ok()
 }
 
+#[allow(unsafe_code)]
 fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
-    setting.get().map(|value| value.to_string_lossy().into_owned())
+    // SAFETY: the value is Postgres's until the setting changes, which nothing does while it is copied.
+    let value = unsafe { *setting.as_ptr() };
+    // SAFETY: NULL, or NUL-terminated.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
 }

@@ -30,6 +30,7 @@ mod embedding;
 mod jobs;
 mod tasks;
 mod doctor;
+mod variables;
 mod error;
 
 use pgrx::prelude::*;

@@ -13,13 +13,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::rc::Rc;
 
 use fluxbase_query::{Kept, Shape};
 
 use crate::catalog::Described;
 use crate::dispatch::Request;
+use crate::statement::{Found, push_integer};
 use crate::{gucs, identity};
 
 const MOST: usize = 256;
@@ -36,6 +36,8 @@ pub struct Planned {
     pub asked: bool,
     /// Whether the call pages by a cursor.
     pub pages: bool,
+    /// Where Postgres's plan of the statement is.
+    pub found: Found,
 }
 
 thread_local! {
@@ -50,16 +52,16 @@ struct All {
 /// The shape of a call's arguments, for this caller.
 pub fn shape<'a>(request: &Request<'a>) -> Option<Shape<'a>> {
     let mut who = String::with_capacity(96);
-    // Writing to a String cannot fail.
-    _ = write!(
-        who,
-        "{} {} {} {} {}",
-        identity::current_role().to_u32(),
-        u8::from(request.identity.admin),
-        u8::from(request.structured),
-        gucs::max_rows(),
-        gucs::max_result_chars()
-    );
+    for number in [
+        i64::from(identity::current_role().to_u32()),
+        i64::from(request.identity.admin),
+        i64::from(request.structured),
+        gucs::max_rows() as i64,
+        gucs::max_result_chars() as i64,
+    ] {
+        push_integer(&mut who, number);
+        who.push(' ');
+    }
     for setting in [gucs::search_schemas(), gucs::hidden_schemas()] {
         who.push('\u{1}');
         who.push_str(&setting);

@@ -20,6 +20,7 @@ mod keys;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::rc::Rc;
 
 use fluxbase_query::{Statement, Values};
 use pgrx::{pg_guard, pg_sys};
@@ -28,9 +29,11 @@ use serde::Deserialize;
 use crate::cost;
 use crate::error::Error;
 use crate::guard::Access;
+use crate::variables;
 pub use analyse::{Analysed, analyse};
 pub use collect::collect;
 use columns::Columns;
+pub use columns::push_integer;
 pub use fixed::fixed;
 use keys::Keys;
 
@@ -67,7 +70,7 @@ pub struct Rows {
 }
 
 thread_local! {
-    static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), retired: Vec::new(), clock: 0 });
+    static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), retired: Vec::new(), clock: 0, given_up: 0 });
     static RUNNING: Cell<u32> = const { Cell::new(0) };
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
     static OPERATION: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -78,12 +81,35 @@ struct Plans {
     /// Plans that are to be freed as soon as no statement runs: one of them may be the statement that called us.
     retired: Vec<pg_sys::SPIPlanPtr>,
     clock: u64,
+    /// How often plans were given up.
+    given_up: u64,
+}
+
+impl Plans {
+    /// Gives plans up: they are freed later, and nobody may find them any more.
+    fn retire(&mut self, plans: impl IntoIterator<Item = Kept>) {
+        let before = self.retired.len();
+        self.retired.extend(plans.into_iter().map(|kept| kept.plan));
+        self.given_up += (self.retired.len() - before) as u64;
+    }
 }
 
 struct Kept {
     plan: pg_sys::SPIPlanPtr,
     types: Vec<pg_sys::Oid>,
-    used: u64,
+    used: Rc<Cell<u64>>,
+}
+
+/// Where the kept plan of one statement was found, so that it need not be looked up by its text. It is good for the role that it was
+/// found by, as long as no plan at all has been given up since.
+#[derive(Default)]
+pub struct Found(RefCell<Option<FoundPlan>>);
+
+struct FoundPlan {
+    role: pg_sys::Oid,
+    given_up: u64,
+    plan: pg_sys::SPIPlanPtr,
+    used: Rc<Cell<u64>>,
 }
 
 /// Says which part of a call the statements to come belong to, for errors: `operations[3]`. `None` when it has only one.
@@ -106,7 +132,7 @@ pub(crate) fn take_place(nested: bool) -> Option<String> {
 pub(crate) fn forget_plans() {
     PLANS.with_borrow_mut(|plans| {
         let kept = std::mem::take(&mut plans.kept);
-        plans.retired.extend(kept.into_values().map(|kept| kept.plan));
+        plans.retire(kept.into_values());
     });
 }
 
@@ -148,10 +174,10 @@ impl Drop for Running {
 /// # Errors
 /// [`Error::Internal`] when SPI refuses the statement. Errors of Postgres are raised, for the guard to catch.
 pub fn run(statement: &Statement, access: Access, bounds: Bounds) -> Result<Rows, Error> {
-    run_columns(statement, Values::own(&statement.params), access, bounds, 0)
+    run_columns(statement, Values::own(&statement.params), None, access, bounds, 0)
 }
 
-/// [`run`] with other values for the parameters, and for a statement whose first `outputs` columns are the members of each row's object; 0: the
+/// [`run`] with other values for the parameters, with the place where its plan was `found` before, and for a statement whose first `outputs` columns are the members of each row's object; 0: the
 /// first column is the object.
 ///
 /// # Errors
@@ -159,6 +185,7 @@ pub fn run(statement: &Statement, access: Access, bounds: Bounds) -> Result<Rows
 pub fn run_columns(
     statement: &Statement,
     values: Values<'_>,
+    found: Option<&Found>,
     access: Access,
     bounds: Bounds,
     outputs: usize,
@@ -166,7 +193,7 @@ pub fn run_columns(
     let reads = access == Access::Read;
     let mut sink = Sink { outputs, ..Sink::new(bounds, reads) };
     // SAFETY: the sink outlives the call.
-    let processed = unsafe { execute(&statement.sql, values, reads, &mut sink)? };
+    let processed = unsafe { execute(&statement.sql, values, found, reads, &mut sink)? };
     if !statement.returns {
         sink.rows.total = processed;
     }
@@ -191,7 +218,7 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
     let sql = format!("EXPLAIN (FORMAT JSON) {}", statement.sql);
     let mut sink = Sink::new(Bounds { max_rows: 1, max_chars: usize::MAX, free_rows: 0 }, true);
     // SAFETY: the sink outlives the call. To SPI no utility statement is a reading one; EXPLAIN without ANALYZE is.
-    unsafe { execute(&sql, Values::own(&statement.params), false, &mut sink)? };
+    unsafe { execute(&sql, Values::own(&statement.params), None, false, &mut sink)? };
     match serde_json::from_str::<[Explained; 1]>(&sink.rows.text) {
         Ok([explained]) => Ok(explained.plan.rows as u64),
         Err(error) => Err(Error::internal(&format!("EXPLAIN: {error}"))),
@@ -202,7 +229,13 @@ pub fn estimated_rows(statement: &Statement) -> Result<u64, Error> {
 ///
 /// # Safety
 /// The sink stays where it is.
-unsafe fn execute(sql: &str, values: Values<'_>, read_only: bool, sink: &mut Sink) -> Result<u64, Error> {
+unsafe fn execute(
+    sql: &str,
+    values: Values<'_>,
+    found: Option<&Found>,
+    read_only: bool,
+    sink: &mut Sink,
+) -> Result<u64, Error> {
     let _running = Running::enter();
     // SAFETY: connect and finish are paired; when an error is raised or returned between them, the guard's rollback ends the
     // connection. The list of parameters lives in SPI's memory, so until then.
@@ -210,7 +243,10 @@ unsafe fn execute(sql: &str, values: Values<'_>, read_only: bool, sink: &mut Sin
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
             return Err(Error::internal("SPI_connect failed"));
         }
-        let plan = plan_for(sql, values)?;
+        let plan = match found.and_then(find) {
+            Some(plan) => plan,
+            None => plan_for(sql, values, found)?,
+        };
         let params = bind(values);
         let dest = (&raw mut *sink).cast();
         let _watch = cost::watch(dest);
@@ -233,12 +269,29 @@ unsafe fn execute(sql: &str, values: Values<'_>, read_only: bool, sink: &mut Sin
     }
 }
 
+/// The plan that was found there before, if it is still kept for the current role.
+fn find(found: &Found) -> Option<pg_sys::SPIPlanPtr> {
+    let found = found.0.borrow();
+    let known = found.as_ref().filter(|known| known.role == variables::GetUserId())?;
+    PLANS.with_borrow_mut(|plans| {
+        (known.given_up == plans.given_up).then(|| {
+            plans.clock += 1;
+            known.used.set(plans.clock);
+            known.plan
+        })
+    })
+}
+
 /// The kept plan of the statement for the current role, prepared now when there is none. A plan that is not kept is SPI's, which
 /// frees it when the connection ends, also by an error.
 ///
 /// # Safety
 /// SPI must be connected.
-unsafe fn plan_for(sql: &str, values: Values<'_>) -> Result<pg_sys::SPIPlanPtr, Error> {
+unsafe fn plan_for(
+    sql: &str,
+    values: Values<'_>,
+    place: Option<&Found>,
+) -> Result<pg_sys::SPIPlanPtr, Error> {
     // SAFETY: SPI is connected; plans are kept in a memory context of the whole backend, and freed only here.
     unsafe {
         let mut types: Vec<pg_sys::Oid> =
@@ -246,15 +299,19 @@ unsafe fn plan_for(sql: &str, values: Values<'_>) -> Result<pg_sys::SPIPlanPtr, 
         if sql.len() > KEPT_SQL {
             return prepare(sql, &mut types);
         }
-        let key = (pg_sys::GetUserId(), sql.to_owned());
+        let key = (variables::GetUserId(), sql.to_owned());
+        let note = |plans: &Plans, plan, used: &Rc<Cell<u64>>| {
+            if let Some(place) = place {
+                let used = Rc::clone(used);
+                place.0.replace(Some(FoundPlan { role: key.0, given_up: plans.given_up, plan, used }));
+            }
+        };
         let found = PLANS.with_borrow_mut(|plans| {
             plans.clock += 1;
             let clock = plans.clock;
-            let kept = plans.kept.get_mut(&key)?;
-            if kept.types != types {
-                return None;
-            }
-            kept.used = clock;
+            let kept = plans.kept.get(&key).filter(|kept| kept.types == types)?;
+            kept.used.set(clock);
+            note(plans, kept.plan, &kept.used);
             Some(kept.plan)
         });
         if let Some(plan) = found {
@@ -265,13 +322,16 @@ unsafe fn plan_for(sql: &str, values: Values<'_>) -> Result<pg_sys::SPIPlanPtr, 
             return Err(Error::internal("SPI_keepplan failed"));
         }
         PLANS.with_borrow_mut(|plans| {
-            let used = plans.clock;
-            let replaced = plans.kept.insert(key, Kept { plan, types, used });
+            let used = Rc::new(Cell::new(plans.clock));
+            let replaced = plans.kept.insert(key.clone(), Kept { plan, types, used: Rc::clone(&used) });
             let evicted = (plans.kept.len() > KEPT_PLANS)
-                .then(|| plans.kept.iter().min_by_key(|(_, kept)| kept.used).map(|(key, _)| key.clone()))
+                .then(|| {
+                    plans.kept.iter().min_by_key(|(_, kept)| kept.used.get()).map(|(key, _)| key.clone())
+                })
                 .flatten()
                 .and_then(|oldest| plans.kept.remove(&oldest));
-            plans.retired.extend([replaced, evicted].into_iter().flatten().map(|kept| kept.plan));
+            plans.retire([replaced, evicted].into_iter().flatten());
+            note(plans, plan, &used);
         });
         Ok(plan)
     }

@@ -23,6 +23,8 @@ const USER_LOCKS: pg_sys::LOCKMETHODID = 2;
 unsafe extern "C-unwind" {
     // commands/sequence.h; not among pgrx's bindings. It only forgets and raises no error.
     fn ResetSequenceCaches();
+    // catalog/namespace.h. Not pgrx's wrapper, for the reason that is in `variables`: it copies two variables.
+    fn GetTempNamespaceState(schema: *mut pg_sys::Oid, toast: *mut pg_sys::Oid);
 }
 
 thread_local! {
@@ -41,7 +43,7 @@ pub fn spent() -> bool {
 pub(super) fn has_temporary_schema() -> bool {
     let (mut schema, mut toast) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
     // SAFETY: reads two variables of this backend.
-    unsafe { pg_sys::GetTempNamespaceState(&mut schema, &mut toast) };
+    unsafe { GetTempNamespaceState(&mut schema, &mut toast) };
     schema != pg_sys::InvalidOid
 }
 

@@ -14,6 +14,11 @@ unsafe extern "C" {
     static xmloption: c_int;
 }
 
+unsafe extern "C-unwind" {
+    // pgtime.h. Not pgrx's wrapper, for the reason that is in `variables`: it returns a member, NULL for NULL.
+    fn pg_get_timezone_name(zone: *mut pg_sys::pg_tz) -> *const c_char;
+}
+
 /// `BYTEA_OUTPUT_HEX`.
 const HEX: c_int = 1;
 
@@ -65,7 +70,7 @@ fn has(name: &CStr, value: &CStr) -> bool {
     unsafe {
         match (name.to_bytes(), value.to_bytes()) {
             (b"search_path", _) => is(pg_sys::namespace_search_path, value),
-            (b"TimeZone", _) => is(pg_sys::pg_get_timezone_name(pg_sys::session_timezone), value),
+            (b"TimeZone", _) => is(pg_get_timezone_name(pg_sys::session_timezone), value),
             (b"lc_monetary", _) => is(locale_monetary, value),
             (b"row_security", b"on") => pg_sys::row_security,
             (b"array_nulls", b"on") => pg_sys::Array_nulls,

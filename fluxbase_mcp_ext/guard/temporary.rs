@@ -87,12 +87,12 @@ pub fn with_temporary_tables<T>(allowed: bool, body: impl FnOnce() -> T) -> T {
     // or one inside it.
     unsafe {
         let (mut user, mut security) = (pg_sys::InvalidOid, 0);
-        pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
-        pg_sys::SetUserIdAndSecContext(user, security & !RESTRICTED);
+        super::GetUserIdAndSecContext(&mut user, &mut security);
+        super::SetUserIdAndSecContext(user, security & !RESTRICTED);
         let value = body();
         // Those whose triggers need a temporary table, too.
         set_constraints_immediate();
-        pg_sys::SetUserIdAndSecContext(user, security);
+        super::SetUserIdAndSecContext(user, security);
         value
     }
 }
@@ -139,13 +139,13 @@ unsafe extern "C-unwind" fn utility(
         let restrict = LIFTED.get() && !may_make_a_temporary_relation((*(*statement).utilityStmt).type_);
         let (mut user, mut security) = (pg_sys::InvalidOid, 0);
         if restrict {
-            pg_sys::GetUserIdAndSecContext(&mut user, &mut security);
-            pg_sys::SetUserIdAndSecContext(user, security | RESTRICTED);
+            super::GetUserIdAndSecContext(&mut user, &mut security);
+            super::SetUserIdAndSecContext(user, security | RESTRICTED);
         }
         let next = NEXT.get().unwrap_or(standard_ProcessUtility);
         next(statement, text, read_only_tree, context, parameters, environment, dest, completion);
         if restrict {
-            pg_sys::SetUserIdAndSecContext(user, security);
+            super::SetUserIdAndSecContext(user, security);
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Invariants: the stored verifier is compared in constant time; expiry and revocation are looked at in each request; a revoked key
 //! is refused by the next request in every backend, because the table's trigger invalidates it everywhere. Keys are
 //! written by the SQL functions in `sql/`, not here.
-#![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,13 +10,13 @@ use std::ffi::CString;
 use std::rc::Rc;
 
 use fluxbase_credential::{Credential, Kind, Scope, Scopes};
-use pgrx::{Spi, pg_sys};
+use pgrx::Spi;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::role::Role;
 use super::{Identity, Refusal, Settings, claims};
-use crate::{catalog, guard};
+use crate::{catalog, guard, variables};
 
 /// A key as the table holds it, ready for use.
 pub struct Stored {
@@ -91,8 +90,7 @@ pub fn find(credential: &Credential) -> Result<Rc<Stored>, Refusal> {
     if key.revoked {
         return Err(Refusal::Revoked);
     }
-    // SAFETY: reads the statement's start time, in microseconds since 2000-01-01.
-    let now = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let now = variables::GetCurrentStatementStartTimestamp();
     if key.expires_at.is_some_and(|at| at <= now) {
         return Err(Refusal::Expired);
     }

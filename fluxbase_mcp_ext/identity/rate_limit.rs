@@ -11,6 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_guard, pg_shmem_init, pg_sys};
 
+use crate::variables;
+
 const SLOTS: usize = 4096;
 const PROBES: usize = 8;
 const MINUTE: i64 = 60;
@@ -62,8 +64,7 @@ pub fn is_shared() -> bool {
 /// The number of seconds after which a request would be served.
 pub fn count(key: &str, limit: u32) -> Result<(), u32> {
     let key = slot_key(key);
-    // SAFETY: reads the statement's start time, in microseconds.
-    let now = unsafe { pg_sys::GetCurrentStatementStartTimestamp() } / 1_000_000;
+    let now = variables::GetCurrentStatementStartTimestamp() / 1_000_000;
     if is_shared() {
         SHARED.exclusive().count(key, now, limit)
     } else {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use pgrx::{Spi, pg_sys};
 
 use super::Settings;
-use crate::{catalog, guard};
+use crate::{catalog, guard, variables};
 
 /// How long a description serves, in microseconds.
 const FRESH: i64 = 5_000_000;
@@ -35,8 +35,7 @@ thread_local! {
 
 /// The current role.
 pub fn current() -> pg_sys::Oid {
-    // SAFETY: reads a variable of this backend.
-    unsafe { pg_sys::GetUserId() }
+    variables::GetUserId()
 }
 
 /// The role of that name; `None` when there is none.
@@ -55,8 +54,7 @@ pub fn forget() {
 /// What the role brings along.
 pub fn describe(role: pg_sys::Oid) -> Rc<Role> {
     catalog::refresh();
-    // SAFETY: reads the statement's start time.
-    let now = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let now = variables::GetCurrentStatementStartTimestamp();
     let known = ROLES.with_borrow(|roles| roles.get(&role).cloned());
     if let Some(known) = known.filter(|known| now - known.read_at < FRESH) {
         return known;

@@ -53,6 +53,8 @@ unsafe extern "C-unwind" {
     // Not pgrx's wrappers, which prepare for an error of each call, ten times for ten rows. Both fail with broken rows only; then Postgres
     // jumps to whoever began the statement, over frames that hold nothing to be dropped.
     fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
+    // executor/spi.h: reads the descriptor.
+    fn SPI_gettypeid(described: pg_sys::TupleDesc, number: c_int) -> pg_sys::Oid;
     fn JsonEncodeDateTime(
         buffer: *mut c_char,
         value: pg_sys::Datum,
@@ -79,7 +81,7 @@ impl Columns {
                 before.push(if number == 1 { '{' } else { ',' });
                 push_string(&mut before, &name);
                 before.push(':');
-                Column { before, form: Form::of(pg_sys::SPI_gettypeid(described, number)) }
+                Column { before, form: Form::of(SPI_gettypeid(described, number)) }
             };
             Columns {
                 columns: (1..=count as i32).map(column).collect(),
@@ -263,7 +265,8 @@ fn is_exact(text: &str) -> bool {
     digits <= 15 && text.len() <= 300
 }
 
-fn push_integer(out: &mut String, number: i64) {
+/// Appends the number in decimal digits.
+pub fn push_integer(out: &mut String, number: i64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = number.unsigned_abs();

@@ -42,7 +42,7 @@ pub fn fixed(sql: &'static str, values: &[Value<'_>], reads: bool) -> Result<Opt
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
             return Err(Error::internal("SPI_connect failed"));
         }
-        let plan = plan_for(sql, values)?;
+        let plan = plan_for(sql, values, None)?;
         let options = pg_sys::SPIExecuteOptions {
             params: bind(values),
             read_only: reads,

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::guard::{self, Access};
 use crate::identity::Identity;
 use crate::planned::Planned;
-use crate::statement::{self, Bounds, Rows};
+use crate::statement::{self, Bounds, Found, Rows};
 use crate::{catalog, gucs, planned, registered};
 
 const DEFAULT_LIMIT: u64 = 100;
@@ -50,7 +50,10 @@ pub fn query(request: &Request<'_>) -> Result<tools::Done, Error> {
     let values = planned.kept.values(&values);
     let bounds = Bounds { max_rows: plan.limit, max_chars, free_rows: 0 };
     let rows = match &plan.near {
-        None => statement::run_columns(&plan.statement, values, Access::Read, bounds, plan.outputs)?,
+        None => {
+            let found = Some(&planned.found);
+            statement::run_columns(&plan.statement, values, found, Access::Read, bounds, plan.outputs)?
+        }
         Some(near) => vectors::nearest_rows(&plan.statement, near, &planned.described, plan.limit, bounds)?,
     };
     audit::rows(rows.shown);
@@ -100,7 +103,8 @@ fn plan(request: &Request<'_>, shape: Option<&Shape<'_>>) -> Result<Planning, Er
         && args.raw("vector_search").is_none()
         && (name.schema.is_some() || described.table.schema == "public");
     let shape = shape.filter(|_| lasts);
-    let planned = Rc::new(Planned { kept: Kept::new(shape, select), described, max_chars, asked, pages });
+    let (kept, found) = (Kept::new(shape, select), Found::default());
+    let planned = Rc::new(Planned { kept, described, max_chars, asked, pages, found });
     if let Some(shape) = shape.filter(|_| planned.kept.is_for_all()) {
         planned::remember(shape, &planned);
     }
@@ -399,7 +403,7 @@ fn perform(identity: &Identity, verb: Verb, args: &Arguments, max_chars: usize) 
     let temporary = registered::triggers_may_make_temporary_tables(described.table.oid);
     let values = Values::own(&plan.statement.params);
     let mut rows = guard::with_temporary_tables(temporary, || {
-        statement::run_columns(&plan.statement, values, Access::Write, bounds, plan.outputs)
+        statement::run_columns(&plan.statement, values, None, Access::Write, bounds, plan.outputs)
     })?;
     let mut touched = rows.total;
     if plan.counted {

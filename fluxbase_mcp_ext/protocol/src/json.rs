@@ -6,6 +6,7 @@
 //! It does not parse JSON: `serde_json` does, in `envelope.rs`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How each byte is written inside a JSON string: 0 as it is, `u` as `\u00xx`, anything else after a backslash.
 const ESCAPES: [u8; 256] = {
@@ -27,14 +28,19 @@ const ESCAPES: [u8; 256] = {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// How many bytes are looked at in one go.
+/// How many bytes are looked at in one go: as many as a mask has bits.
 const PIECE: usize = 64;
+/// How many bytes are copied at once; most runs between two escapes are shorter.
+const RUN: usize = 16;
 
 /// Appends `text` to `out` as a JSON string with its quotes. Escaped are quote, backslash and control characters
 /// (RFC 8259, section 7); everything else is copied.
 pub fn push_string(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
+    let mut source = [0_u8; PIECE + RUN];
+    // An escape is six bytes at most.
+    let mut target = [0_u8; 6 * PIECE + RUN];
     let mut rest = text;
     while !rest.is_empty() {
         let mut end = rest.len().min(PIECE);
@@ -43,38 +49,34 @@ pub fn push_string(out: &mut String, text: &str) {
         }
         let (piece, after) = rest.split_at(end);
         rest = after;
-        // Without a branch in it the compiler makes this loop one of vectors.
-        let special = |found, &byte: &u8| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\');
-        if piece.as_bytes().iter().fold(false, special) {
-            push_escaped(out, piece);
-        } else {
+        source[..piece.len()].copy_from_slice(piece.as_bytes());
+        // What stands behind the piece is of the one before.
+        let special = specials(&source) & (u64::MAX >> (PIECE - piece.len()));
+        if special == 0 {
             out.push_str(piece);
+        } else {
+            let end = escape(&source, piece.len(), special, &mut target);
+            // Whole characters, and ASCII between them, are always text.
+            out.push_str(std::str::from_utf8(&target[..end]).unwrap_or_default());
         }
     }
     out.push('"');
 }
 
-/// Appends a piece that has something to escape, eight bytes at a time. Escapes stand close together in JSON that is put into a string, so
-/// copying the runs between them one by one would cost more.
-fn push_escaped(out: &mut String, piece: &str) {
-    const WORD: usize = 8;
-    let mut source = [0_u8; PIECE + WORD];
-    source[..piece.len()].copy_from_slice(piece.as_bytes());
-    // An escape is six bytes at most.
-    let mut target = [0_u8; 6 * PIECE + WORD];
+/// Writes the first `length` bytes of `source`, of which those of `special` are escaped, and returns how many bytes that are.
+fn escape(
+    source: &[u8; PIECE + RUN],
+    length: usize,
+    mut special: u64,
+    target: &mut [u8; 6 * PIECE + RUN],
+) -> usize {
     let (mut at, mut end) = (0, 0);
-    while at < piece.len() {
-        let mut word = [0; WORD];
-        word.copy_from_slice(&source[at..at + WORD]);
-        target[end..end + WORD].copy_from_slice(&word);
-        let plain = (specials(u64::from_le_bytes(word)).trailing_zeros() / 8) as usize;
-        at += plain;
-        end += plain;
-        if plain == WORD || at >= piece.len() {
-            continue;
-        }
-        let byte = source[at];
-        at += 1;
+    while special != 0 {
+        let next = special.trailing_zeros() as usize;
+        special &= special - 1;
+        end = copy(source, at..next, target, end);
+        at = next + 1;
+        let byte = source[next];
         match ESCAPES[byte as usize] {
             b'u' => {
                 let digits = [HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]];
@@ -87,18 +89,40 @@ fn push_escaped(out: &mut String, piece: &str) {
             }
         }
     }
-    // The zeros behind the piece are special, so nothing beyond it counts. Whole characters, and ASCII between them, are always text.
-    out.push_str(std::str::from_utf8(&target[..end]).unwrap_or_default());
+    copy(source, at..length, target, end)
 }
 
-/// The highest bit of the first byte of `word` (the lowest one) that must be escaped is set, and none below it.
-fn specials(word: u64) -> u64 {
+/// Copies a run to `end` and returns its new end. What is copied beyond it is written over by what comes next.
+#[inline]
+fn copy(
+    source: &[u8; PIECE + RUN],
+    run: Range<usize>,
+    target: &mut [u8; 6 * PIECE + RUN],
+    end: usize,
+) -> usize {
+    let length = run.len();
+    if length <= RUN {
+        target[end..end + RUN].copy_from_slice(&source[run.start..run.start + RUN]);
+    } else {
+        target[end..end + length].copy_from_slice(&source[run]);
+    }
+    end + length
+}
+
+/// Which of the first bytes must be escaped, the first one in the lowest bit.
+fn specials(source: &[u8; PIECE + RUN]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    // Whether a byte is below `least` or zero; a borrow may mark bytes above one that is, never below.
-    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & HIGH;
-    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    below(word, 0x20) | is(b'"') | is(b'\\')
+    // The highest bit of every byte that is zero, and no other bit.
+    let zeros = |word: u64| !(((word & !HIGH) + !HIGH) | word | !HIGH);
+    let (words, _) = source.as_chunks::<8>();
+    words[..PIECE / 8].iter().enumerate().fold(0, |all, (n, word)| {
+        let word = u64::from_le_bytes(*word);
+        let is = |byte: u8| zeros(word ^ (ONES * u64::from(byte)));
+        let found = zeros(word & (ONES * 0xe0)) | is(b'"') | is(b'\\');
+        // The multiplication moves the eight bits into the highest byte, in their order.
+        all | (((found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * n))
+    })
 }
 
 /// Why a JSON value cannot be used as text.
