@@ -33,6 +33,8 @@ NO_PATH = {
     "mcp.handle": "a search_path of its own would be the tool's, which must be the caller's",
     "mcp._version_lock": "inlined",
     "storage.user_id": "inlined into policies",
+    "jobs.user_id": "inlined into policies",
+    "ai.user_id": "inlined into policies",
     "rpc.caller": "inlined into policies",
     "jobs.report_progress": "calls one function of ours",
     "jobs.log": "calls one function of ours",
