@@ -149,7 +149,11 @@ impl Error {
 
 /// What to do about errors that Postgres explains to people who write SQL, in words of the tools' arguments.
 fn next_step(message: &str) -> Option<&'static str> {
-    const STEPS: [(&str, &str); 11] = [
+    const STEPS: [(&str, &str); 12] = [
+        (
+            "new row violates row-level security policy",
+            "The policies of the table do not let the caller write such a row. Often a column says whose the row is: leave it out, so that its default is taken, or give the caller's own value. An administrator is told which policies there are by mcp.doctor_access.",
+        ),
         (
             "DO ALSO rules are not supported for data-modifying statements in WITH",
             "A write to a table with such rules gives back the table's own columns only: leave related tables and aggregates out of returning, and read them with query_table. Nothing was changed.",

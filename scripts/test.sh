@@ -6,6 +6,7 @@
 #   differential the same questions to PostgREST, and to SQL by hand on a real data set
 #   conformance  tests/conformance/run.sh: the official MCP conformance suite
 #   cost         tests/cost/run.sh: instructions and allocations of one call, against a baseline
+#   dump         tests/dump/run.sh: a database of Postgres 16 is dumped and restored into 18
 #   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
 #   jobs-soak    JOBS=100000 background jobs while processes are killed; writes docs/reports/jobs.md
 #   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
@@ -22,7 +23,7 @@ set -euo pipefail
 . "$ROOT/tests/functions/environment.sh"
 . "$ROOT/tests/embedding/environment.sh"
 cd "$ROOT"
-KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package jobs-soak sqlsmith deny faults soak"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package dump jobs-soak sqlsmith deny faults soak"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -144,6 +145,14 @@ part_package() {
     return "$status"
 }
 
+part_dump() {
+    local log=$CACHE/log/test-$PART.log status=0
+    bash tests/dump/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums '^dump: ' "$log")
+    return "$status"
+}
+
 # A run of the e2e crate's own test with more jobs, the report beside it.
 part_jobs-soak() {
     server_environment
@@ -215,7 +224,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|jobs-soak|sqlsmith|deny|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|dump|jobs-soak|sqlsmith|deny|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)
