@@ -35,7 +35,7 @@ installcheck: ## pg_regress on the Postgres of PG_CONFIG, in a cluster of its ow
 	@scripts/regress.sh --no-build '$(or $(PG_CONFIG),$(shell command -v pg_config))' $(TESTS)
 
 test: ## Every test there is
-	@scripts/test.sh check rust cost docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package dump
+	@scripts/test.sh check rust cost docs $(addprefix regress-,$(LANES)) e2e differential clients conformance package dump tls
 
 test-long: ## What takes long: pg_regress on a Postgres with assertions, random queries of a weak role (QUERIES=20000 SEED=1), licences and sources of crates, jobs-soak, faults, soak
 	@QUERIES='$(QUERIES)' SEED='$(SEED)' JOBS='$(JOBS)' ROUNDS='$(ROUNDS)' MINUTES='$(MINUTES)' scripts/test.sh regress-15-cassert sqlsmith deny jobs-soak faults soak

@@ -7,6 +7,7 @@
 #   conformance  tests/conformance/run.sh: the official MCP conformance suite
 #   cost         tests/cost/run.sh: instructions and allocations of one call, against a baseline
 #   dump         tests/dump/run.sh: a database of Postgres 16 is dumped and restored into 18
+#   tls          tests/tls/run.sh: the listener towards a Postgres with TLS
 #   package      tests/package/run.sh: the Debian packages, installed into a scratch root and run there
 #   jobs-soak    JOBS=100000 background jobs while processes are killed; writes docs/reports/jobs.md
 #   sqlsmith     tests/sqlsmith/run.sh: random queries of a weak role; QUERIES=20000 SEED=1
@@ -23,7 +24,7 @@ set -euo pipefail
 . "$ROOT/tests/functions/environment.sh"
 . "$ROOT/tests/embedding/environment.sh"
 cd "$ROOT"
-KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package dump jobs-soak sqlsmith deny faults soak"
+KNOWN="check rust cost docs regress-18 regress-16 regress-15 regress-15-cassert e2e differential clients conformance package dump tls jobs-soak sqlsmith deny faults soak"
 (($#)) || die "which part?" "Known: $KNOWN"
 
 # ---- one part: a process of its own, which leaves "PASSED FAILED" in the file RESULT ----
@@ -153,6 +154,14 @@ part_dump() {
     return "$status"
 }
 
+part_tls() {
+    local log=$CACHE/log/test-$PART.log status=0
+    bash tests/tls/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+    # shellcheck disable=SC2046
+    count $(sums '^tls: ' "$log")
+    return "$status"
+}
+
 # A run of the e2e crate's own test with more jobs, the report beside it.
 part_jobs-soak() {
     server_environment
@@ -224,7 +233,7 @@ our_processes() {
 }
 
 for part in "$@"; do
-    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|dump|jobs-soak|sqlsmith|deny|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
+    [[ $part =~ ^(check|rust|cost|docs|e2e|differential|clients|conformance|package|dump|tls|jobs-soak|sqlsmith|deny|faults|soak|regress-[0-9]+(-cassert)?)$ ]] || die "there is no part \"$part\"." "Known: $KNOWN"
 done
 need_build_tools
 before=$(our_processes)
