@@ -42,7 +42,7 @@ pub static SERVER: ServerInfo<'static> = ServerInfo {
 };
 
 /// What the listener tells about a request, `$3` of `mcp.handle`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Transport {
     headers: RoutingHeaders,
@@ -91,7 +91,7 @@ pub enum Way {
     No,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct RoutingHeaders {
     mcp_protocol_version: Vec<String>,
@@ -175,24 +175,6 @@ impl Limits {
         policy.resources.extend(self.resources);
         policy
     }
-}
-
-thread_local! {
-    static LAST: RefCell<(String, Transport)> = RefCell::default();
-}
-
-/// What the listener's JSON says. One client's requests have the same one after another, so the last is kept with its text.
-///
-/// # Errors
-/// It is not of that form.
-pub fn transport(text: &str) -> Result<Transport, serde_json::Error> {
-    LAST.with_borrow_mut(|(known, transport)| {
-        if known != text || text.is_empty() {
-            *transport = serde_json::from_str(text)?;
-            text.clone_into(known);
-        }
-        Ok(transport.clone())
-    })
 }
 
 fn list(comma_list: &str) -> Vec<String> {

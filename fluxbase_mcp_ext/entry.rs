@@ -83,7 +83,7 @@ CREATE FUNCTION mcp._serve(request pg_catalog.text, credential pg_catalog.text, 
 ")]
 fn serve(request: &str, credential: &str, transport: &str) -> String {
     show_as_active();
-    let transport = dispatch::transport(transport).map(Some);
+    let transport = serde_json::from_str::<Transport>(transport).map(Some);
     let reply = reply_to_credential(request, credential, transport, true);
     let body = reply.body.unwrap_or_default();
     let mut text = String::with_capacity(body.len() + 16);

@@ -2,8 +2,7 @@
 //!
 //! Invariants:
 //! - Parameters go through their type's input function; no value is ever part of the statement's text.
-//! - A plan is kept for one role: a plan shared by two roles on a table with row security would be planned anew at each
-//!   change of role. The number of kept plans is bounded; the one unused for longest goes first.
+//! - A plan is kept for one role (`plans`).
 //! - Rows are one column of type json, the first, whose text is copied once, into the answer; or the members of the object are
 //!   columns, and the object is written into the answer (`columns`). The size bound acts while rows are produced: a reading statement stops
 //!   there, a writing one goes on and only its rows are left out. Columns after them are order keys (`keys`).
@@ -16,11 +15,10 @@ mod collect;
 mod columns;
 pub mod fixed;
 mod keys;
+mod plans;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ffi::CString;
-use std::rc::Rc;
 
 use fluxbase_query::{Statement, Values};
 use pgrx::{pg_guard, pg_sys};
@@ -29,17 +27,15 @@ use serde::Deserialize;
 use crate::cost;
 use crate::error::Error;
 use crate::guard::Access;
-use crate::variables;
 pub use analyse::{Analysed, analyse};
 pub use collect::collect;
 use columns::Columns;
 pub use columns::push_integer;
 pub use fixed::fixed;
 use keys::Keys;
-
-const KEPT_PLANS: usize = 256;
-/// The longest statement whose plan is kept, in bytes: a longer one was written by a program and hardly comes again.
-const KEPT_SQL: usize = 8192;
+pub use plans::Found;
+pub(crate) use plans::forget_plans;
+use plans::{plan_for, prepare};
 
 /// How much of a result is shown.
 #[derive(Clone, Copy, Debug)]
@@ -70,46 +66,9 @@ pub struct Rows {
 }
 
 thread_local! {
-    static PLANS: RefCell<Plans> = RefCell::new(Plans { kept: HashMap::new(), retired: Vec::new(), clock: 0, given_up: 0 });
     static RUNNING: Cell<u32> = const { Cell::new(0) };
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
     static OPERATION: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-struct Plans {
-    kept: HashMap<(pg_sys::Oid, String), Kept>,
-    /// Plans that are to be freed as soon as no statement runs: one of them may be the statement that called us.
-    retired: Vec<pg_sys::SPIPlanPtr>,
-    clock: u64,
-    /// How often plans were given up.
-    given_up: u64,
-}
-
-impl Plans {
-    /// Gives plans up: they are freed later, and nobody may find them any more.
-    fn retire(&mut self, plans: impl IntoIterator<Item = Kept>) {
-        let before = self.retired.len();
-        self.retired.extend(plans.into_iter().map(|kept| kept.plan));
-        self.given_up += (self.retired.len() - before) as u64;
-    }
-}
-
-struct Kept {
-    plan: pg_sys::SPIPlanPtr,
-    types: Vec<pg_sys::Oid>,
-    used: Rc<Cell<u64>>,
-}
-
-/// Where the kept plan of one statement was found, so that it need not be looked up by its text. It is good for the role that it was
-/// found by, as long as no plan at all has been given up since.
-#[derive(Default)]
-pub struct Found(RefCell<Option<FoundPlan>>);
-
-struct FoundPlan {
-    role: pg_sys::Oid,
-    given_up: u64,
-    plan: pg_sys::SPIPlanPtr,
-    used: Rc<Cell<u64>>,
 }
 
 /// Says which part of a call the statements to come belong to, for errors: `operations[3]`. `None` when it has only one.
@@ -125,15 +84,6 @@ pub(crate) fn take_place(nested: bool) -> Option<String> {
         (Some(operation), Some(place)) => Some(format!("{operation}.{place}")),
         (operation, place) => operation.or(place),
     }
-}
-
-/// Gives up every kept plan: roles or memberships changed, and not every version of Postgres notices that a plan depends on
-/// them (16.14 keeps the policies of a role that lost BYPASSRLS).
-pub(crate) fn forget_plans() {
-    PLANS.with_borrow_mut(|plans| {
-        let kept = std::mem::take(&mut plans.kept);
-        plans.retire(kept.into_values());
-    });
 }
 
 /// The nodes of a list.
@@ -154,10 +104,8 @@ struct Running;
 impl Running {
     fn enter() -> Running {
         if RUNNING.replace(RUNNING.get() + 1) == 0 {
-            for plan in PLANS.with_borrow_mut(|plans| std::mem::take(&mut plans.retired)) {
-                // SAFETY: a plan that SPI_keepplan kept, freed once, while no statement of ours runs.
-                unsafe { pg_sys::SPI_freeplan(plan) };
-            }
+            // SAFETY: no statement of ours runs.
+            unsafe { plans::free_retired() };
         }
         Running
     }
@@ -243,10 +191,7 @@ unsafe fn execute(
         if pg_sys::SPI_connect() != pg_sys::SPI_OK_CONNECT as i32 {
             return Err(Error::internal("SPI_connect failed"));
         }
-        let plan = match found.and_then(find) {
-            Some(plan) => plan,
-            None => plan_for(sql, values, found)?,
-        };
+        let plan = plan_for(sql, values, found)?;
         let params = bind(values);
         let dest = (&raw mut *sink).cast();
         let _watch = cost::watch(dest);
@@ -266,94 +211,6 @@ unsafe fn execute(
         let processed = pg_sys::SPI_processed;
         pg_sys::SPI_finish();
         Ok(processed)
-    }
-}
-
-/// The plan that was found there before, if it is still kept for the current role.
-fn find(found: &Found) -> Option<pg_sys::SPIPlanPtr> {
-    let found = found.0.borrow();
-    let known = found.as_ref().filter(|known| known.role == variables::GetUserId())?;
-    PLANS.with_borrow_mut(|plans| {
-        (known.given_up == plans.given_up).then(|| {
-            plans.clock += 1;
-            known.used.set(plans.clock);
-            known.plan
-        })
-    })
-}
-
-/// The kept plan of the statement for the current role, prepared now when there is none. A plan that is not kept is SPI's, which
-/// frees it when the connection ends, also by an error.
-///
-/// # Safety
-/// SPI must be connected.
-unsafe fn plan_for(
-    sql: &str,
-    values: Values<'_>,
-    place: Option<&Found>,
-) -> Result<pg_sys::SPIPlanPtr, Error> {
-    // SAFETY: SPI is connected; plans are kept in a memory context of the whole backend, and freed only here.
-    unsafe {
-        let mut types: Vec<pg_sys::Oid> =
-            values.params().iter().map(|param| pg_sys::Oid::from(param.type_oid)).collect();
-        if sql.len() > KEPT_SQL {
-            return prepare(sql, &mut types);
-        }
-        let key = (variables::GetUserId(), sql.to_owned());
-        let note = |plans: &Plans, plan, used: &Rc<Cell<u64>>| {
-            if let Some(place) = place {
-                let used = Rc::clone(used);
-                place.0.replace(Some(FoundPlan { role: key.0, given_up: plans.given_up, plan, used }));
-            }
-        };
-        let found = PLANS.with_borrow_mut(|plans| {
-            plans.clock += 1;
-            let clock = plans.clock;
-            let kept = plans.kept.get(&key).filter(|kept| kept.types == types)?;
-            kept.used.set(clock);
-            note(plans, kept.plan, &kept.used);
-            Some(kept.plan)
-        });
-        if let Some(plan) = found {
-            return Ok(plan);
-        }
-        let plan = prepare(sql, &mut types)?;
-        if pg_sys::SPI_keepplan(plan) != 0 {
-            return Err(Error::internal("SPI_keepplan failed"));
-        }
-        PLANS.with_borrow_mut(|plans| {
-            let used = Rc::new(Cell::new(plans.clock));
-            let replaced = plans.kept.insert(key.clone(), Kept { plan, types, used: Rc::clone(&used) });
-            let evicted = (plans.kept.len() > KEPT_PLANS)
-                .then(|| {
-                    plans.kept.iter().min_by_key(|(_, kept)| kept.used.get()).map(|(key, _)| key.clone())
-                })
-                .flatten()
-                .and_then(|oldest| plans.kept.remove(&oldest));
-            plans.retire([replaced, evicted].into_iter().flatten());
-            note(plans, plan, &used);
-        });
-        Ok(plan)
-    }
-}
-
-/// # Safety
-/// SPI must be connected.
-unsafe fn prepare(sql: &str, types: &mut [pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Error> {
-    let sql = CString::new(sql).map_err(|_| Error::internal("NUL in a statement"))?;
-    // SAFETY: SPI is connected; it copies text and types.
-    unsafe {
-        let plan = pg_sys::SPI_prepare_cursor(
-            sql.as_ptr(),
-            types.len() as i32,
-            types.as_mut_ptr(),
-            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
-        );
-        if plan.is_null() {
-            let code = pg_sys::SPI_result;
-            return Err(Error::internal(&format!("SPI_prepare_cursor returned {code}")));
-        }
-        Ok(plan)
     }
 }
 

@@ -202,11 +202,8 @@ pub(crate) enum Unreachable {
 impl Unreachable {
     /// Whether trying again in a moment may help: the server is starting, full, or away.
     pub(crate) fn may_pass(&self) -> bool {
-        match self {
-            Unreachable::Socket(_) | Unreachable::WrongKind => true,
-            // 57P03 starting up or shutting down, 53300 too many connections.
-            _ => self.code().is_none_or(|code| code.starts_with("57P") || code == "53300"),
-        }
+        // 57P03 starting up or shutting down, 53300 too many connections.
+        self.code().is_none_or(|code| code.starts_with("57P") || code == "53300")
     }
 
     /// The SQLSTATE, if the server has answered.
