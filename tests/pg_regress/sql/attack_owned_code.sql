@@ -67,6 +67,15 @@ CREATE TABLE own.mine (id int PRIMARY KEY DEFAULT CASE WHEN own.rob('default') T
 CREATE INDEX ON own.mine ((own.rob('index')));
 INSERT INTO own.mine (id, v, w) VALUES (1, 1, 1);
 CREATE VIEW own.seen WITH (security_invoker = true) AS SELECT id, own.rob('view') AS robbed FROM own.mine;
+-- Casts, for those who ask for them.
+CREATE TYPE own.mood AS ENUM ('low', 'high');
+CREATE FUNCTION own.told(own.mood) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM own.rob_now('cast'); RETURN 'robbed'; END $$;
+CREATE FUNCTION own.counted(own.mood) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM own.rob_now('cast'); RETURN 7; END $$;
+CREATE CAST (own.mood AS text) WITH FUNCTION own.told(own.mood) AS ASSIGNMENT;
+CREATE CAST (own.mood AS int) WITH FUNCTION own.counted(own.mood) AS ASSIGNMENT;
+CREATE TABLE own.moods (id int, m own.mood);
+INSERT INTO own.moods VALUES (1, 'low'), (2, 'high');
+GRANT SELECT, INSERT, UPDATE, DELETE ON own.moods TO service_role, regress_sibling;
 GRANT SELECT, INSERT, UPDATE, DELETE ON own.mine, own.seen TO service_role;
 RESET ROLE;
 GRANT USAGE ON SCHEMA own TO regress_sibling;
@@ -75,13 +84,15 @@ GRANT SELECT ON own.seen, own.mine TO regress_sibling;
 \c - regress_login
 SET client_min_messages = warning;
 SET own.armed = on;
-BEGIN; SET LOCAL ROLE service_role; SELECT * FROM own.seen; ROLLBACK;
+BEGIN; SET LOCAL ROLE service_role; SELECT * FROM own.seen; SELECT m::text, m::int FROM own.moods WHERE id = 1; ROLLBACK;
 SET search_path = public;
 SELECT pg_advisory_unlock_all(), set_config('own.left', '', false);
 SELECT t.via('strong', tool, args) FROM (VALUES
     (1, 'query_table', '{"table": "own.seen"}'::jsonb), (2, 'query_table', '{"table": "own.mine", "filter": {"id": "eq.1"}}'),
     (3, 'insert_record', '{"table": "own.mine", "data": {"v": 2, "w": 2}}'), (4, 'update_record', '{"table": "own.mine", "data": {"v": 3, "w": 3}, "filter": {"id": "eq.1"}}'),
-    (5, 'delete_record', '{"table": "own.mine", "filter": {"id": "eq.5"}}')) AS c(n, tool, args) ORDER BY n;
+    (5, 'delete_record', '{"table": "own.mine", "filter": {"id": "eq.5"}}'),
+    (6, 'query_table', '{"table": "own.moods", "filter": {"m": "eq.low"}, "order": "m"}'), (7, 'query_table', '{"table": "own.moods", "select": "m::text,n:m::int", "order": "id"}'),
+    (8, 'update_record', '{"table": "own.moods", "data": {"m": "high"}, "filter": {"m": "eq.low"}, "returning": "id,m::text"}')) AS c(n, tool, args) ORDER BY n;
 SELECT current_user, current_setting('own.left', true), current_setting('search_path'), (SELECT count(*) FROM pg_largeobject_metadata), current_setting('mcp.claims', true);
 SELECT pg_advisory_unlock(4711);
 \c - postgres

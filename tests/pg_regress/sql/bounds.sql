@@ -87,3 +87,10 @@ SELECT m, t.via('a', 'delete_record', jsonb_build_object('table', 'bo.kids', 'fi
 SELECT count(*) FROM bo.wide;
 SELECT count(*) FROM bo.kids;
 DROP SCHEMA bo CASCADE;
+-- One row of fifty megabytes is not carried around.
+CREATE TABLE public.huge (id int PRIMARY KEY, body text);
+INSERT INTO public.huge VALUES (1, repeat('x', 50000000));
+GRANT SELECT ON public.huge TO authenticated;
+SELECT length(answer) < 2000, left(answer, 300) FROM t.via('a', 'query_table', '{"table": "huge"}') AS answer;
+SELECT length(answer) < 2000, left(answer, 300) FROM t.via('a', 'query_table', '{"table": "huge", "select": "id"}') AS answer;
+DROP TABLE public.huge;
