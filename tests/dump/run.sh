@@ -41,7 +41,7 @@ cluster old "${DUMP_FROM:-16}" dev
 old=$socket
 psql -d postgres -c 'CREATE DATABASE app'
 # The key is shown once, here.
-key=$(psql -A -t -d app <"$ROOT/tests/dump/before.sql" | grep '^fbk_')
+key=$(sed "/^-- (here/r $ROOT/tests/dump/parts.sql" "$ROOT/tests/dump/before.sql" | psql -A -t -d app | grep '^fbk_')
 
 cluster new "${DUMP_TO:-18}" release
 say "dumping and restoring with the programs of Postgres ${DUMP_TO:-18}"
@@ -60,5 +60,8 @@ while IFS='|' read -r good what; do
         echo "not ok: $what"
     fi
 done < <(psql -A -t -d app -v key="$key" -f - <"$ROOT/tests/dump/after.sql" || echo "f|after.sql did not come to its end")
+# A check that gives no row is one that failed.
+asked=$(grep -c ", '.*'\(;\|$\| FROM\| LIMIT\)" "$ROOT/tests/dump/after.sql")
+failed=$((failed + asked - passed - failed))
 echo "dump: $passed passed, $failed failed"
-((failed == 0 && passed > 0))
+((failed == 0))

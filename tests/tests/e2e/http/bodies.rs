@@ -26,6 +26,23 @@ fn other_content_types_are_415() {
     }
 }
 
+/// Proves that nothing is decompressed: a megabyte of zeros in a kilobyte is refused as what it is, bytes that are no text, whatever the header says.
+#[test]
+fn compressed_bodies_are_not_opened() {
+    let key = stage().a.pair();
+    // gzip -9 of {"jsonrpc":"2.0","id":1,"method":"ping"}, in one stored block: the words are there to be read.
+    let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let length = u16::try_from(ping.len()).expect("short");
+    let mut gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x01".to_vec();
+    gzip.extend(length.to_le_bytes());
+    gzip.extend((!length).to_le_bytes());
+    gzip.extend(ping);
+    for encoding in ["gzip", "deflate", "br", "x-gzip, identity"] {
+        let response = connect().post(&[JSON, key, ("Content-Encoding", encoding)], &gzip);
+        assert_eq!((response.status, response.code()), (400, -32700), "{encoding}: {}", response.text());
+    }
+}
+
 /// Proves that a body that is not text is −32700 before anything else looks at it.
 #[test]
 fn bodies_that_are_no_text_are_refused() {

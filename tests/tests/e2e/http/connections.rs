@@ -33,13 +33,23 @@ fn connections_are_kept_and_pipelines_answered_in_order() {
 /// nothing after it on the connection is executed.
 #[test]
 fn smuggled_requests_are_not_answered() {
+    let hidden = r#"{"jsonrpc":"2.0","method":"ping","id":"hidden"}"#;
     let hidden = format!(
-        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Client-Key: {}\r\nContent-Length: \
-         45\r\n\r\n{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":\"hidden\"}}",
-        stage().a.plain
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Client-Key: {}\r\nContent-Length: {}\r\n\r\n{hidden}",
+        stage().a.plain,
+        hidden.len()
     );
     let body = String::from_utf8_lossy(LIST).into_owned();
     let length = body.len();
+    // Behind a request that nobody can misread it is served, so it would be seen.
+    let mut http = connect();
+    let seen = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Client-Key: {}\r\nContent-Length: {length}\r\n\r\n{body}{hidden}",
+        stage().a.plain
+    );
+    http.send(seen.as_bytes()).expect("sent");
+    assert_eq!(http.receive().status, 200);
+    assert!(http.receive().text().contains("hidden"));
     for (framing, sent) in [
         // Two lengths.
         (format!("Content-Length: {length}\r\nContent-Length: {}\r\n", length + 5), body.clone()),

@@ -39,6 +39,49 @@ fn a_client_that_hangs_up_stops_its_statement() {
     assert!(listener.log().contains("499"), "the log has a line for a client that went away");
 }
 
+/// Proves that a write of which Postgres has not been told everything yet is never told the rest once its client has gone: it does not run, though the backend was only slow.
+#[test]
+fn half_a_call_is_never_said() {
+    let listener =
+        start(&[("FLUXBASE_LISTENER_POOL_SIZE", "1"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")]);
+    assert_eq!(listener.client(&stage().a).request("ping", json!({})).status, 200);
+    let backend = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND query = 'SELECT mcp._serve($1, $2, $3)'";
+    let mut admin = stage().database.admin();
+    let pid: i32 = admin.query_one(backend, &[&listener.application()]).expect("one connection").get(0);
+    let signal = |name: &str| {
+        let told = std::process::Command::new("kill").args([name, &pid.to_string()]).status();
+        assert!(told.expect("kill runs").success(), "{name}");
+    };
+    // More than the sockets between hold.
+    let title = "half ".repeat(800_000);
+    let params =
+        json!({ "name": "insert_record", "arguments": { "table": "notes", "data": { "title": title } } });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+    signal("-STOP");
+    let mut http = Http::connect(listener.address);
+    http.send_request(
+        "POST /mcp",
+        &[("Content-Type", "application/json"), stage().a.pair()],
+        body.as_bytes(),
+    )
+    .expect("sent");
+    // Time for what fits; had it not begun, it would not run either.
+    std::thread::sleep(Duration::from_millis(500));
+    http.hang_up();
+    std::thread::sleep(Duration::from_millis(300));
+    signal("-CONT");
+    eventually(Duration::from_secs(20), "the backend ends", || {
+        let left = admin.query("SELECT FROM pg_stat_activity WHERE pid = $1", &[&pid]).expect("asked");
+        left.is_empty().then_some(())
+    });
+    let left: i64 = admin
+        .query_one("SELECT count(*) FROM public.notes WHERE starts_with(title, 'half half')", &[])
+        .expect("counted")
+        .get(0);
+    assert_eq!(left, 0, "it did not run");
+    assert_eq!(listener.client(&stage().a).request("ping", json!({})).status, 200);
+}
+
 /// Proves the same for a client that has already sent its next request, and for one that only closes its sending side: in
 /// both cases nobody will read the answer.
 #[test]

@@ -2,6 +2,39 @@
 
 use super::*;
 
+/// Proves that a running listener finds the extension again when it was removed and made anew: in between it says that the database is not set up, and nothing runs.
+#[test]
+fn an_extension_that_was_made_anew_is_found_again() {
+    let cluster = Cluster::start("");
+    let database = Database::create(&cluster, "app");
+    let one = [("FLUXBASE_LISTENER_POOL_SIZE", "1"), ("FLUXBASE_LISTENER_RESERVED_CONNECTIONS", "0")];
+    let listener = Listener::start(&cluster, &database.listener_url, &one);
+    let key = database.tenant_key("Tenant A", TENANT_A);
+    let mut client = listener.client(&key);
+    assert_eq!(client.request("ping", json!({})).status, 200);
+    let mut admin = database.admin();
+    admin
+        .batch_execute(
+            "CREATE TABLE public.saved AS SELECT * FROM mcp.keys; DROP EXTENSION fluxbase_mcp_ext CASCADE",
+        )
+        .expect("dropped");
+    for _ in 0..2 {
+        let response = client.request("ping", json!({}));
+        assert_eq!(response.status, 503, "{}", response.text());
+        assert!(response.text().contains("not set up"), "{}", response.text());
+    }
+    admin
+        .batch_execute(
+            "CREATE EXTENSION fluxbase_mcp_ext; SELECT mcp.setup_roles(); SELECT mcp.setup_listener();
+             INSERT INTO mcp.keys SELECT * FROM public.saved",
+        )
+        .expect("made anew");
+    for _ in 0..2 {
+        let response = client.request("ping", json!({}));
+        assert_eq!(response.status, 200, "{}", response.text());
+    }
+}
+
 /// Proves that the listener lives through restarts of Postgres under traffic, orderly and by a crash: every request is
 /// answered with 200 or 503, every write that was acknowledged is there, and afterwards all works again by itself.
 #[test]
