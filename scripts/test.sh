@@ -59,12 +59,8 @@ part_check() {
 }
 
 part_docs() {
-    local log=$CACHE/log/test-docs.log status=0
     server_environment
-    bash tests/docs/run.sh </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums . "$log")
-    return "$status"
+    script_counted . tests/docs/run.sh
 }
 
 # cargo_counted ARGUMENT…: cargo test; its output is shown, its "test result" lines are added up.
@@ -78,22 +74,23 @@ cargo_counted() {
 
 part_rust() { cargo_counted --workspace --exclude fluxbase_mcp_ext --exclude fluxbase_tests; }
 
-part_cost() {
-    local log=$CACHE/log/test-$PART.log status=0
-    bash tests/cost/run.sh </dev/null 2>&1 | tee "$log" || status=$?
+# script_counted PATTERN SCRIPT ARGUMENT…: a script of the tests; its output is shown, its lines "… N passed, M failed" that match are added up.
+script_counted() {
+    local pattern=$1 log=$CACHE/log/test-$PART.log status=0
+    shift
+    bash "$@" </dev/null 2>&1 | tee "$log" || status=$?
     # shellcheck disable=SC2046
-    count $(sums '^cost: ' "$log")
+    count $(sums "$pattern" "$log")
     return "$status"
 }
 
+part_cost() { script_counted '^cost: ' tests/cost/run.sh; }
+
 part_regress() {
-    local major=$1 profile=dev log=$CACHE/log/test-$PART.log status=0
+    local major=$1 profile=dev
     [[ $major != 18 ]] || profile=release
     # shellcheck disable=SC2086
-    bash "$ROOT/scripts/regress.sh" --profile "$profile" ${ACCEPT:+--accept} "$major" ${TESTS:-} </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums "^regress $major: " "$log")
-    return "$status"
+    script_counted "^regress $major: " scripts/regress.sh --profile "$profile" ${ACCEPT:+--accept} "$major" ${TESTS:-}
 }
 
 # sums PATTERN LOG: adds up the lines "… N passed, M failed" that match.
@@ -115,52 +112,22 @@ part_differential() {
 }
 
 part_clients() {
-    local log=$CACHE/log/test-$PART.log status=0
-    if [[ ! -f tests/clients/run.sh ]]; then
-        say "tests/clients/run.sh is not there: nothing to run"
-        count 0 0
-        return 0
-    fi
     server_environment
-    bash tests/clients/run.sh </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums . "$log")
-    return "$status"
+    script_counted . tests/clients/run.sh
 }
 
 part_conformance() {
-    local log=$CACHE/log/test-$PART.log status=0
     server_environment
-    bash tests/conformance/run.sh </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums '^conformance ' "$log")
-    return "$status"
+    script_counted '^conformance ' tests/conformance/run.sh
 }
 
 part_package() {
-    local log=$CACHE/log/test-$PART.log status=0
     server_environment
-    bash tests/package/run.sh </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums '^package: ' "$log")
-    return "$status"
+    script_counted '^package: ' tests/package/run.sh
 }
 
-part_dump() {
-    local log=$CACHE/log/test-$PART.log status=0
-    bash tests/dump/run.sh </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums '^dump: ' "$log")
-    return "$status"
-}
-
-part_tls() {
-    local log=$CACHE/log/test-$PART.log status=0
-    bash tests/tls/run.sh </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums '^tls: ' "$log")
-    return "$status"
-}
+part_dump() { script_counted '^dump: ' tests/dump/run.sh; }
+part_tls() { script_counted '^tls: ' tests/tls/run.sh; }
 
 # A run of the e2e crate's own test with more jobs, the report beside it.
 part_jobs-soak() {
@@ -169,13 +136,7 @@ part_jobs-soak() {
     JOBS_SOAK=${JOBS:-100000} JOBS_SOAK_REPORT=$ROOT/docs/reports/jobs.md cargo_counted --package fluxbase_tests --test e2e -- jobs_soak
 }
 
-part_sqlsmith() {
-    local log=$CACHE/log/test-$PART.log status=0
-    bash tests/sqlsmith/run.sh "${QUERIES:-20000}" "${SEED:-1}" </dev/null 2>&1 | tee "$log" || status=$?
-    # shellcheck disable=SC2046
-    count $(sums '^sqlsmith: ' "$log")
-    return "$status"
-}
+part_sqlsmith() { script_counted '^sqlsmith: ' tests/sqlsmith/run.sh "${QUERIES:-20000}" "${SEED:-1}"; }
 
 # Advisories need the advisory database, which is in no package registry: `cargo deny check advisories`, where there is a network.
 part_deny() {

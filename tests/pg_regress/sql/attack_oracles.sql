@@ -66,7 +66,7 @@ $$;
 CREATE TEMP TABLE before AS SELECT q.n, t.asked('a', q) AS answer FROM t.questions AS q;
 -- Nothing of the other one is in any of them, and most answers have something to say.
 SELECT q.tool, q.args FROM t.questions AS q JOIN before AS b USING (n) WHERE b.answer ~ 'secret [0-9]|hidden|bbbbbbbb' AND q.tool <> 'insert_record';
-SELECT q.n, q.tool, left(b.answer, 90) FROM t.questions AS q JOIN before AS b USING (n) ORDER BY 1;
+SELECT q.n, q.tool, left(regexp_replace(b.answer, '\nHint: [^\n]*', ''), 90) FROM t.questions AS q JOIN before AS b USING (n) ORDER BY 1;
 -- Without the other one's rows. (Statistics stay: what the planner knows is not told.)
 BEGIN;
 DELETE FROM ora.books WHERE owner <> 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
