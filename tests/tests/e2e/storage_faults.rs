@@ -222,12 +222,22 @@ impl Stage {
         self.cluster.folder().join("data/mcp_storage")
     }
 
-    /// Waits until an S3 server has noticed that who sent a file is gone: it keeps nothing that is unfinished. A directory does.
+    /// Waits until an S3 server has noticed that who sent a file is gone: it keeps nothing that is unfinished. A directory does. The server of the tests
+    /// forgets a file of its own when the client vanishes while it is being made (s3s-fs 0.14.1, `prepare_file_write`: there is nobody yet to remove
+    /// it), until it is started again; that one is removed here.
     fn settle(&self) {
-        if self.s3.is_some() {
-            eventually(PATIENCE, "the server has given up what was not finished", || {
-                self.files().iter().all(|name| !name.contains('#')).then_some(())
-            });
+        let Some((server, _)) = &self.s3 else { return };
+        let until = Instant::now() + Duration::from_secs(10);
+        let unfinished = || self.files().into_iter().filter(|name| name.contains('#')).collect::<Vec<_>>();
+        while !unfinished().is_empty() {
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(Instant::now() < until + PATIENCE, "the server goes on with what was not finished");
+            if Instant::now() > until {
+                for name in unfinished() {
+                    // Gone meanwhile, perhaps.
+                    _ = std::fs::remove_file(server.file(name.trim_start_matches('#')));
+                }
+            }
         }
     }
 
